@@ -1,0 +1,1 @@
+"""The loop: gradient, update, until; its state, its record, how it ends."""

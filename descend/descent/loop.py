@@ -1,0 +1,259 @@
+"""Iterate: step after step until something says stop, with all that is looked at on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from descend.descent.observe import Observer, Progress
+from descend.descent.outcome import Outcome
+from descend.descent.record import Record
+from descend.descent.until import Until
+
+if TYPE_CHECKING:
+    from descend.descent.descent import Descent
+
+SMOOTHING = 0.98
+"""The loss that is shown averages some fifty steps."""
+
+
+class Loop:
+    """What one call of :meth:`Descent.run` needs beside the descent's own state."""
+
+    def __init__(
+        self,
+        descent: Descent,
+        until: Until,
+        record: Record | None,
+        observers: Sequence[Observer],
+        checkpoint: Callable[[], None] | None,
+        checkpoint_seconds: float,
+        evaluate_every: int | None,
+    ):
+        self.descent, self.until, self.record = descent, until, record
+        self.observers, self.checkpoint, self.checkpoint_seconds = observers, checkpoint, checkpoint_seconds
+        self.evaluate_every = evaluate_every or self._seldom_enough()
+        self.started = time.perf_counter() - descent.seconds
+        self.now = descent.seconds
+        self._looked = (self.now, descent.steps)
+        self._saved = self.now
+
+    def _seldom_enough(self) -> int:
+        """Once an epoch; seldomer where the forward passes would cost more than a twentieth."""
+        d = self.descent
+        if d.problem.validation is None:
+            return 0
+        size = (d.settings.batch_size or len(d.problem.train)) * d.settings.accumulate
+        epoch = max(1, d.batches.per_epoch // d.settings.accumulate)
+        cheap = math.ceil(len(d.problem.validation) / (0.15 * max(size, 1)))
+        every = max(epoch, cheap)
+        return max(1, min(every, self.until.steps // 10)) if self.until.steps else every
+
+    def run(self) -> Outcome:
+        """Take steps until one of the bounds is reached."""
+        d, until = self.descent, self.until
+        next_tick = self.now + 0.05
+        outcome: Outcome | None = None
+        while outcome is None:
+            if until.steps is not None and d.steps >= until.steps:
+                outcome = Outcome.OUT_OF_STEPS
+            elif until.seconds is not None and self.now >= until.seconds:
+                outcome = Outcome.OUT_OF_TIME
+            elif d.stop_requested:
+                outcome = Outcome.INTERRUPTED
+            else:
+                outcome = self._step()
+                d.seconds = self.now = time.perf_counter() - self.started
+                if self.now >= next_tick:
+                    next_tick = self._tick()
+        return self._end(outcome)
+
+    def _done(self) -> float:
+        """Return the share of the descent that is done in the middle of the step about to be taken."""
+        steps, seconds = self.until.steps, self.until.seconds
+        by_steps = (self.descent.steps + 0.5) / steps if steps else 0.0
+        by_seconds = self.now / seconds if seconds else 0.0
+        return max(by_steps, by_seconds)
+
+    def _step(self) -> Outcome | None:
+        d, until, record = self.descent, self.until, self.record
+        step = d.steps + 1
+        d.set_rates(self._done())
+        loss = d.gradient()
+        value = loss.item()
+        if not math.isfinite(value):
+            if record is not None:
+                record.add("loss", step, value)
+                record.event(step, self.now, "not finite", f"the loss became {value}; no step was taken")
+            return Outcome.NOT_FINITE
+        sampled = record is not None and _sampled(step)
+        norm: Tensor | None = None
+        if until.gradient_norm is not None or d.settings.clip is not None or sampled:
+            norm = d.gradient_norm()
+            if until.gradient_norm is not None and norm.item() <= until.gradient_norm:
+                self._remember(value)
+                if record is not None:
+                    record.add("loss", step, value)
+                    record.add("gradient/norm", step, norm.item())
+                return Outcome.MINIMUM
+            if d.settings.clip is not None:
+                d.clip(norm, d.settings.clip)
+        if d.exact:
+            self._remember(value)
+        before = torch._foreach_clone(d.parameters) if sampled else None
+        d.method.step()
+        d.steps = step
+        course = d.course
+        if course["first"] is None:
+            course["first"] = value
+        course["smoothed"] = SMOOTHING * course["smoothed"] + (1 - SMOOTHING) * value
+        course["counted"] += 1
+        if record is not None:
+            if _recorded(step):
+                record.add("loss", step, value)
+            if before is not None and norm is not None:
+                self._sample(step, norm, before)
+        return self._judge(step, value)
+
+    def _remember(self, value: float) -> None:
+        d = self.descent
+        if d.best is None or value < d.best["loss"]:
+            d.keep(value, {})
+            d.course["idle"] = 0
+        elif self.until.patience is not None:
+            d.course["idle"] += 1
+
+    @torch.no_grad()
+    def _sample(self, step: int, norm: Tensor, before: Any) -> None:
+        d, record = self.descent, self.record
+        assert record is not None
+        size = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(before)))
+        torch._foreach_sub_(before, d.parameters)
+        moved = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(before)))
+        figures = torch.stack([norm, moved, size]).tolist()
+        record.add("gradient/norm", step, figures[0])
+        if figures[2] > 0:
+            record.add("update/ratio", step, figures[1] / figures[2])
+        record.add("learning-rate", step, d.lr)
+        record.add("time/elapsed(s)", step, time.perf_counter() - self.started)
+
+    def _judge(self, step: int, value: float) -> Outcome | None:
+        """Say whether this step ended the descent."""
+        d, until = self.descent, self.until
+        first = d.course["first"]
+        if step > 20 and d.loss > first + 1e4 * max(abs(first), 1.0):
+            return Outcome.DIVERGED
+        if self.evaluate_every and step % self.evaluate_every == 0:
+            self._evaluate()
+            if self._satisfied(d.validation.get("loss", math.inf)):
+                return Outcome.SATISFIED
+        elif until.loss is not None and d.problem.validation is None:
+            # An exact loss is taken at its word; a batch's is smoothed first.
+            told = value if d.exact else d.loss
+            if told <= until.loss:
+                return Outcome.SATISFIED
+        if until.patience is not None and d.course["idle"] >= until.patience:
+            return Outcome.NO_MORE_PROGRESS
+        return None
+
+    def _satisfied(self, loss: float) -> bool:
+        d, until = self.descent, self.until
+        if until.loss is not None and loss <= until.loss:
+            return True
+        metric = d.problem.metric
+        if until.metric is None or metric is None:
+            return False
+        found = d.validation.get(metric.name, math.nan)
+        return found >= until.metric if metric.larger_is_better else found <= until.metric
+
+    def _evaluate(self) -> None:
+        d = self.descent
+        found = d.evaluate()
+        if self.record is not None:
+            for name, value in found.items():
+                self.record.add(f"{name}/validation", d.steps, value)
+
+    def _tick(self) -> float:
+        """Do what is due from time to time; return when to look again."""
+        d = self.descent
+        if self.record is not None:
+            self.record.flush()
+        if self.checkpoint is not None and self.now - self._saved >= self.checkpoint_seconds:
+            self._saved = self.now
+            self.checkpoint()
+        if self.observers:
+            now = self._progress()
+            for observer in self.observers:
+                observer.look(d, now)
+        return self.now + min([0.5, *(o.every_seconds for o in self.observers)])
+
+    def _progress(self) -> Progress:
+        d, until = self.descent, self.until
+        seconds, steps = self._looked
+        rate = (d.steps - steps) / (self.now - seconds) if self.now > seconds else 0.0
+        self._looked = (self.now, d.steps)
+        left = [until.seconds - self.now] if until.seconds is not None else []
+        if until.steps is not None and rate:
+            left.append((until.steps - d.steps) / rate)
+        fractions = [d.steps / until.steps] if until.steps else []
+        fractions += [self.now / until.seconds] if until.seconds else []
+        return Progress(
+            step=d.steps,
+            steps=until.steps,
+            seconds=self.now,
+            seconds_limit=until.seconds,
+            epoch=d.epochs,
+            loss=d.loss,
+            lr=d.lr,
+            rate=rate,
+            fraction=min(1.0, max(fractions)) if fractions else None,
+            time_left=max(0.0, min(left)) if left else None,
+            validation=dict(d.validation),
+        )
+
+    def _end(self, outcome: Outcome) -> Outcome:
+        """Take stock of the last parameters, and say so where the budget hid a failure."""
+        d = self.descent
+        if outcome is not Outcome.INTERRUPTED and not outcome.failed:
+            if d.problem.validation is not None and (
+                not self.evaluate_every or d.steps % self.evaluate_every or not d.validation
+            ):
+                self._evaluate()
+            if d.exact and outcome is not Outcome.MINIMUM:
+                found = d.problem.evaluate(d.function, d.problem.train)["loss"]
+                if math.isfinite(found):
+                    self._remember(found)
+            first = d.first_loss
+            improved = d.best is not None and d.exact and d.best["loss"] < first
+            budget = outcome in (Outcome.OUT_OF_STEPS, Outcome.OUT_OF_TIME, Outcome.NO_MORE_PROGRESS)
+            if budget and d.steps > 10 and not improved and d.loss > first + max(abs(first), 1e-12):
+                outcome = Outcome.DIVERGED
+        if self.record is not None:
+            self.record.event(d.steps, self.now, "end", outcome.value)
+            self.record.flush()
+        if self.observers:
+            now = self._progress()
+            for observer in self.observers:
+                observer.look(d, now)
+        return outcome
+
+
+def _recorded(step: int) -> bool:
+    """Whether the loss of this step is recorded: all up to 10,000, then every tenth, hundredth, ..."""
+    every = 1
+    while step > 10_000 * every:
+        every *= 10
+    return step % every == 0
+
+
+def _sampled(step: int) -> bool:
+    """Whether norms are measured in this step: the first, then 25 times in a thousand, thinning."""
+    every = 25
+    while step > 400 * every:
+        every *= 10
+    return step == 1 or step % every == 0

@@ -1,0 +1,189 @@
+"""The file ``record.db``: its tables, how it is opened, read, and what is said when it cannot be.
+
+It is plain SQLite, in WAL mode, so that it can be read by any program while the descent goes on.
+"""
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from descend.errors import RunError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+VERSION = 1
+"""``PRAGMA user_version`` of the files written here."""
+
+_SCHEMA = """
+CREATE TABLE metrics(name TEXT, step INTEGER, value REAL, PRIMARY KEY(name, step)) WITHOUT ROWID;
+CREATE TABLE events(step INTEGER, seconds REAL, kind TEXT, text TEXT);
+"""
+_NAN = float("nan")
+
+
+def read_series(path: Path, name: str) -> tuple[list[int], list[float]]:
+    """Return the steps and values of one series, by step; both empty where there is no such series.
+
+    Args:
+        path: the ``record.db``; it may be being written.
+        name: the series.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    rows = _read(path, "SELECT step, value FROM metrics WHERE name = ? ORDER BY step", (name,))
+    # SQLite stores NaN as NULL.
+    return [step for step, _ in rows], [_NAN if value is None else value for _, value in rows]
+
+
+def series_names(path: Path) -> list[str]:
+    """Return the names of all series, sorted.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    # Not DISTINCT, which reads every row: from one name the primary key leads straight to the next.
+    query = """
+        WITH RECURSIVE names(name) AS (
+            SELECT min(name) FROM metrics
+            UNION ALL
+            SELECT (SELECT min(name) FROM metrics WHERE name > names.name) FROM names WHERE name IS NOT NULL
+        ) SELECT name FROM names WHERE name IS NOT NULL"""
+    return [name for (name,) in _read(path, query)]
+
+
+def read_events(path: Path) -> list[tuple[int, float, str, str]]:
+    """Return (step, seconds, kind, text) of all events, in the order in which they came.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    rows = _read(path, "SELECT step, seconds, kind, text FROM events ORDER BY rowid")
+    return [
+        (step, float("nan") if seconds is None else seconds, kind, text) for step, seconds, kind, text in rows
+    ]
+
+
+def open_to_write(path: Path, keep_to: int | None) -> "sqlite3.Connection":
+    """Open or make a record, without anything beyond step ``keep_to``.
+
+    Raises:
+        RunError: where it cannot be written, is damaged, or is something else.
+    """
+    import sqlite3
+
+    try:
+        # Opened here, so that what is wrong with the file is said at once; used by one thread at a time.
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise cannot_write(path, error) from error
+    try:
+        if connection.execute("PRAGMA page_count").fetchone()[0]:
+            _check_whole(connection, path)
+        # Filesystems that cannot map shared memory stay with the rollback journal: slower, as safe.
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+        elif keep_to is not None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM metrics WHERE step > ?", (keep_to,))
+            connection.execute("DELETE FROM events WHERE step > ?", (keep_to,))
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        connection.close()
+        raise cannot_write(path, error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_whole(connection: "sqlite3.Connection", path: Path) -> None:
+    """Refuse a file that is damaged, is something else, or comes from a later version."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise RunError(
+            f"{path} in format {VERSION}",
+            f"format {version}, made by a newer descend",
+            "upgrade: pip install -U descend",
+        )
+    if tables and not tables >= {"metrics", "events"}:
+        raise RunError(
+            f"a record of metrics in {path}", "a database of something else", "choose another folder"
+        )
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _damaged(path)
+
+
+def _read(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    import sqlite3
+
+    path = Path(path)
+    if not path.is_file():
+        raise RunError(f"the record {path}", "no such file", "check the run's folder")
+    try:
+        return _query(path, query, parameters)
+    except sqlite3.OperationalError as error:
+        if "unable to open" not in str(error) and "readonly" not in str(error):
+            raise _damaged(path) from error
+    except sqlite3.Error as error:
+        raise _damaged(path) from error
+    # In a folder that cannot be written SQLite cannot make the shared memory that WAL needs: read a copy.
+    import shutil
+    import tempfile
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="descend-") as folder:
+            for part in (path, path.with_name(path.name + "-wal")):
+                if part.is_file():
+                    shutil.copyfile(part, Path(folder, part.name))
+            return _query(Path(folder, path.name), query, parameters)
+    except (sqlite3.Error, OSError) as error:
+        raise _damaged(path) from error
+
+
+def _query(path: Path, query: str, parameters: tuple[Any, ...]) -> list[Any]:
+    import sqlite3
+
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    try:
+        return connection.execute(query, parameters).fetchall()
+    finally:
+        connection.close()
+
+
+def _damaged(path: Path) -> RunError:
+    return RunError(
+        f"a whole record of metrics in {path}",
+        "a damaged file",
+        "put the file back from a copy, or move it away; the parameters beside it are not affected",
+    )
+
+
+def cannot_write(path: Path, error: Exception) -> RunError:
+    """Return, as a sentence, what SQLite or the operating system says about writing to ``path``."""
+    if isinstance(error, OSError):
+        text, code, path = error.strerror or str(error), error.errno, error.filename or path
+    else:
+        text, code = str(error), None
+    if "is full" in text or code in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(
+            f"room on the disk for {path}",
+            "a full disk",
+            "make room, then go on with --resume: nothing that was saved is lost",
+        )
+    if "readonly" in text or "unable to open" in text or code in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return RunError(
+            f"a folder that can be written for {path}",
+            f"“{text}”",
+            "change its permissions or choose another folder",
+        )
+    if "malformed" in text or "not a database" in text:
+        return _damaged(path)
+    if "locked" in text:
+        return RunError(f"{path} to oneself", "another program writing it", "end that program first")
+    return RunError(f"{path} to be written", f"“{text}”", "check the disk, then go on with --resume")

@@ -1,0 +1,39 @@
+"""A problem's settings, changed as a person asks."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from descend.errors import UsageError, nearest
+from descend.functions.problem import Settings
+from descend.methods import method as method_class
+
+
+def resolve_settings(settings: Settings, method: str | None, changes: Mapping[str, Any]) -> Settings:
+    """Return a problem's settings with some of them changed.
+
+    Another method than the problem's own brings its own learning rate and hyperparameters.
+    """
+    for name in changes:
+        if name not in Settings.__dataclass_fields__:
+            raise UsageError("a setting", repr(name), nearest(name, list(Settings.__dataclass_fields__)))
+    changes = dict(changes)
+    method = changes.pop("method", None) or method
+    if method is not None:
+        name = method_class(method).__name__.lower()
+        if name != settings.method:
+            settings = replace(settings, method=name, lr=None, hyperparameters={})
+    extra = changes.pop("hyperparameters", None)
+    if extra:
+        settings = replace(settings, hyperparameters={**settings.hyperparameters, **extra})
+    settings = replace(settings, **changes)
+    for name in ("batch_size", "accumulate", "steps"):
+        value = getattr(settings, name)
+        if value is not None and (value != int(value) or value < 1):
+            raise UsageError(f"a whole number of at least 1 for {name}", repr(value), "give one")
+    if settings.clip is not None and not settings.clip > 0:
+        raise UsageError("a positive number for clip", repr(settings.clip), "give one, such as 1.0")
+    if settings.lr is not None and not (settings.lr >= 0 and math.isfinite(settings.lr)):
+        raise UsageError("a learning rate of at least 0", repr(settings.lr), "give one, such as 0.001")
+    return settings

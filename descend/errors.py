@@ -1,0 +1,69 @@
+"""Every error a person can meet, in one tree.
+
+Each says three things: what was expected, what came, and what to do. The command line prints
+that one sentence and nothing else; a program catches :class:`DescendError`.
+"""
+
+
+class DescendError(Exception):
+    """The root of the tree.
+
+    Args:
+        expected: what would have been right, as a noun phrase.
+        came: what was found instead.
+        do: what the person can do about it, as an imperative.
+    """
+
+    exit_code = 2
+
+    def __init__(self, expected: str, came: str = "", do: str = ""):
+        self.expected, self.came, self.do = expected, came, do
+        parts = [f"expected {expected}", f"came {came}" if came else "", do]
+        super().__init__("; ".join(part for part in parts if part))
+
+
+class UsageError(DescendError):
+    """A flag, a name or an argument that cannot be taken."""
+
+
+class DataError(DescendError):
+    """A file or a tensor that cannot be learned from or predicted on."""
+
+
+class RunError(DescendError):
+    """A run's folder that cannot be read, written or resumed."""
+
+
+class MissingExtra(DescendError):
+    """A part of descend whose package is not installed.
+
+    Args:
+        package: the package that is missing.
+        extra: the name of descend's extra that brings it.
+        purpose: what it is needed for.
+    """
+
+    def __init__(self, package: str, extra: str, purpose: str):
+        super().__init__(
+            f"the package {package} for {purpose}",
+            "none installed",
+            f"install it with: pip install 'descend[{extra}]'",
+        )
+
+
+def nearest(name: str, known: "list[str]") -> str:
+    """Name the closest known names, for the last part of an error.
+
+    Args:
+        name: what the person wrote.
+        known: what they could have written.
+
+    Returns:
+        A clause such as ``did you mean adamw?``, or the whole list where nothing is close.
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"choose one of: {', '.join(known)}"

@@ -1,0 +1,1 @@
+"""What is minimised: functions, losses, and the data they are fed with."""

@@ -1,0 +1,1 @@
+"""Ways to run a rule: all give the same numbers."""

@@ -1,0 +1,153 @@
+"""A method is its equations: the form in which every method is written.
+
+A rule is one pure function ``(w, g, s, h) → new w``:
+
+* ``w``: the parameter; ``g``: its gradient;
+* ``s``: what the method keeps for this parameter. Reading ``s.m`` gives the value before the step or,
+  once assigned, the new one; assigning ``s.m = ...`` gives it for the next. ``s.step`` counts this
+  parameter's own steps, from 1;
+* ``h``: the hyperparameters, by torch's names.
+
+It may branch (``if``) on hyperparameters and on the step count, never on a tensor's value: that is
+``where(condition, a, b)``.
+
+It is run as plain torch on one tensor at a time (the oracle, :mod:`.executors.reference`), or traced
+into a graph (:mod:`.trace`) from which the fast executors are made. What it keeps is declared::
+
+    @rule(m=elementwise, v=elementwise)
+    def adam(w, g, s, h): ...
+
+From the declaration follow storage, number formats and sharding: see ``docs/decisions.md``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A quantity that a method keeps between steps.
+
+    Attributes:
+        kind: ``elementwise`` (the parameter's shape), ``tensor`` (one number a tensor), ``matrix`` (a
+            tensor of another shape) or ``all`` (one number for all parameters; it lives in the group).
+        only_if: the name of a hyperparameter without which it is not kept at all.
+        start: its value before the first step; ``"w"`` is the parameter's own initial value, another
+            string the hyperparameter of that name.
+        shape: of a matrix: its shape, from the parameter.
+    """
+
+    kind: str
+    only_if: str | None = None
+    start: float | str = 0.0
+    shape: Callable[[Tensor], tuple[int, ...]] | None = None
+
+    def when(self, hyperparameter: str) -> "Kept":
+        """Keep it only where ``hyperparameter`` is true (or not zero)."""
+        return replace(self, only_if=hyperparameter)
+
+    def starting(self, value: float | str) -> "Kept":
+        """Start from ``value`` instead of zero."""
+        return replace(self, start=value)
+
+    def fresh(self, w: Tensor, hyperparameters: Mapping[str, Any]) -> Tensor:
+        """Return its value before the first step for parameter ``w``."""
+        if self.start == "w":
+            return w.detach().clone(memory_format=torch.preserve_format)
+        start = float(hyperparameters[self.start] if isinstance(self.start, str) else self.start)
+        if self.kind == "matrix":
+            assert self.shape is not None
+            return torch.full(self.shape(w), start, dtype=w.dtype, device=w.device)
+        if self.kind != "elementwise":
+            # A single number costs nothing, and sums of millions need the digits.
+            dtype = torch.promote_types(w.dtype, torch.float32)
+            return torch.full((), start, dtype=dtype, device=w.device)
+        return torch.full_like(w, start, memory_format=torch.preserve_format)
+
+
+elementwise = Kept("elementwise")
+"""One number for every number of the parameter: Adam's m and v."""
+
+one_a_tensor = Kept("tensor")
+"""One number for the whole tensor: a norm."""
+
+one_for_all = Kept("all")
+"""One number for all parameters: Prodigy's d. It is kept, and saved, in ``param_groups``."""
+
+
+def matrix(shape: Callable[[Tensor], tuple[int, ...]]) -> Kept:
+    """Keep a tensor of another shape: SOAP's bases.
+
+    Args:
+        shape: gives its shape from the parameter.
+    """
+    return Kept("matrix", shape=shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """The equations of a method, and what they keep.
+
+    Attributes:
+        equations: the pure function ``(w, g, s, h) → new w``.
+        kept: the quantities kept, by name.
+    """
+
+    equations: Callable[..., Any]
+    kept: Mapping[str, Kept]
+
+    @property
+    def __name__(self) -> str:
+        return self.equations.__name__
+
+    def keeps(self, hyperparameters: Mapping[str, Any]) -> dict[str, Kept]:
+        """Return what is kept under these hyperparameters."""
+        return {
+            name: kept
+            for name, kept in self.kept.items()
+            if kept.only_if is None or bool(hyperparameters[kept.only_if])
+        }
+
+    def around(self, equations: Callable[..., Any], **kept: Kept) -> "Rule":
+        """Return a rule with other equations around these (a modifier), and perhaps more to keep."""
+        return Rule(equations, {**self.kept, **kept})
+
+
+def rule(**kept: Kept) -> Callable[[Callable[..., Any]], Rule]:
+    """Declare a function as a method's equations.
+
+    Args:
+        **kept: what it keeps between steps: :data:`elementwise`, :data:`one_a_tensor`,
+            :data:`one_for_all`, :func:`matrix`.
+    """
+    return lambda equations: Rule(equations, kept)
+
+
+class Namespace:
+    """Attributes from a dict: the ``h`` of a rule, with the values of a parameter group."""
+
+    def __init__(self, values: Mapping[str, Any]):
+        self.__dict__.update(values)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step of one parameter group works on.
+
+    Attributes:
+        w: parameters.
+        g: their gradients, never written to.
+        kept: for each quantity kept, one tensor a parameter; one tensor alone if it is one for all.
+        steps: each parameter's own step count, this step included.
+        hyperparameters: by torch's names.
+    """
+
+    w: list[Tensor]
+    g: list[Tensor]
+    kept: dict[str, list[Tensor]]
+    steps: list[int]
+    hyperparameters: Mapping[str, Any]

@@ -1,0 +1,407 @@
+"""Train: one call from a problem to a finished run."""
+
+import json
+import math
+import os
+import platform
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from descend.descent.descent import Descent
+from descend.descent.observe import Observer
+from descend.descent.outcome import Outcome
+from descend.descent.record import Record
+from descend.descent.settings import resolve_settings
+from descend.descent.threads import choose_threads
+from descend.descent.until import Until
+from descend.errors import RunError
+from descend.functions.problem import Problem, Settings
+from descend.runs.run import Run
+
+_COMPARED = ("target", "method", "hyperparameters", "settings", "data", "count")
+"""What must be the same for a run to be resumed."""
+
+
+def fit(
+    problem: Problem,
+    method: str | None = None,
+    lr: float | None = None,
+    *,
+    until: Until | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    batch_size: int | None = None,
+    schedule: str | None = None,
+    warmup: float | None = None,
+    clip: float | None = None,
+    accumulate: int | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    resume: bool = False,
+    startup: float = 0.0,
+    observers: Sequence[Observer] = (),
+    target: str | None = None,
+    command: str | None = None,
+) -> Run:
+    """Descend on a problem, and leave a run.
+
+    Args:
+        problem: what to minimise; it is not changed.
+        method: a method's name; ``None`` takes what the problem recommends, as for all below.
+        lr: the learning rate, ≥ 0.
+        until: when to stop.
+        seed: of the order of the data and of all chance while descending. The initial parameters are
+            the problem's own.
+        out: the run's folder; by default ``runs/<problem's name>``, with the next free number.
+        batch_size: examples a step.
+        schedule: how the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt.
+        warmup: the share of the descent in which it rises from nothing.
+        clip: the largest norm of the whole gradient.
+        accumulate: batches whose gradients are averaged for one update.
+        hyperparameters: of the method, by torch's names.
+        device: where to compute; the first GPU, or the CPU.
+        threads: CPU threads; by default chosen by measuring.
+        resume: go on with the run in ``out``, from its last saved state; from the start if there is
+            none. The result is bitwise the same as without the interruption.
+        startup: seconds already spent before this call, to be counted against ``until.seconds``.
+        observers: are shown the descent from time to time.
+        target: what the command line was given, for the record.
+        command: the command line, for the record.
+
+    Returns:
+        The finished run. An interrupt (Ctrl-C) ends it with ``Outcome.INTERRUPTED`` and its state saved.
+
+    Raises:
+        UsageError: where a name is unknown or a number out of its range.
+        RunError: where the folder cannot be written, holds a run already, or holds another one.
+        DataError: where the function, the loss and the data do not fit together.
+
+    Example:
+        >>> import torch, descend, tempfile
+        >>> x = torch.linspace(-1, 1, 64)[:, None]
+        >>> problem = descend.Problem(torch.nn.Linear(1, 1), "mse", train=(x, 3 * x + 1))
+        >>> until = descend.Until(steps=300)
+        >>> run = descend.fit(problem, "sgd", lr=0.3, until=until, out=tempfile.mkdtemp() + "/line")
+        >>> run.outcome.value, round(run.parameters["weight"].item(), 2)
+        ('out of steps', 3.0)
+    """
+    changes = {
+        "lr": lr,
+        "batch_size": batch_size,
+        "schedule": schedule,
+        "warmup": warmup,
+        "clip": clip,
+        "accumulate": accumulate,
+        "hyperparameters": hyperparameters,
+    }
+    settings = resolve_settings(problem.settings, method, {k: v for k, v in changes.items() if v is not None})
+    until = _bounded(until, settings)
+    descent = Descent(problem, seed=seed, device=device, **_as_dict(settings))
+    facts = _facts(problem, descent, until, target, command)
+    run, state = _open(problem, out, facts, resume)
+    run.lock()
+    try:
+        return _train(problem, descent, until, run, state, threads, observers, startup)
+    except BaseException:
+        if descent.steps == 0 and not state.exists():
+            _discard(run)
+        raise
+    finally:
+        run.unlock()
+
+
+def _train(
+    problem: Problem,
+    descent: Descent,
+    until: Until,
+    run: Run,
+    state: Path,
+    threads: int | None,
+    observers: Sequence[Observer],
+    startup: float,
+) -> Run:
+    threads_before = torch.get_num_threads()
+    if state.exists():
+        descent.load(state)
+    if until.seconds is not None:  # however long the start took, some time is left to descend in
+        startup = min(startup, 0.9 * until.seconds)
+    descent.seconds += startup
+    record = Record(run.folder / "record.db", keep_to=descent.steps)
+    try:
+        _settle_threads(problem, descent, run, threads)
+
+        def checkpoint() -> None:
+            # Taken here, written in the background once the metrics up to here are on disk.
+            snapshot = descent.snapshot()
+            record.then(lambda: snapshot.save(state))
+
+        with _stopping(descent):
+            outcome = descent.run(until, record=record, observers=observers, checkpoint=checkpoint)
+        checkpoint()
+        record.wait()
+        _finish(problem, descent, run, outcome, until)
+    finally:
+        record.close()
+        torch.set_num_threads(threads_before)
+    run.report()
+    return run
+
+
+def _discard(run: Run) -> None:
+    """Take away the folder of a run that never took a step: there is nothing in it to lose."""
+    for name in ("run.json", "record.db", "record.db-wal", "record.db-shm"):
+        (run.folder / name).unlink(missing_ok=True)
+    run.unlock()
+    with suppress(OSError):  # it was there before, with something else in it
+        run.folder.rmdir()
+
+
+def _bounded(until: Until | None, settings: Settings) -> Until:
+    """Fill in what the problem recommends where nothing bounds the descent."""
+    from dataclasses import replace
+
+    until = until or Until()
+    if until.gradient_norm is None and settings.gradient_norm is not None:
+        until = replace(until, gradient_norm=settings.gradient_norm)
+    if until.steps is None and until.seconds is None:
+        until = replace(until, steps=settings.steps)
+    return until
+
+
+def _as_dict(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
+
+
+def _facts(
+    problem: Problem, descent: Descent, until: Until, target: str | None, command: str | None
+) -> dict[str, Any]:
+    """Return what run.json says before the first step."""
+    from descend import __version__
+
+    settings, data = descent.settings, problem.describe_data()
+    source = data.pop("problem", None)
+    metric = problem.metric
+    return {
+        "name": problem.name,
+        "target": target,
+        "command": command,
+        "started": _now(),
+        "finished": None,
+        "outcome": None,
+        "method": settings.method,
+        "hyperparameters": descent.hyperparameters(),
+        "settings": {
+            "batch_size": settings.batch_size,
+            "schedule": settings.schedule,
+            "warmup": settings.warmup,
+            "clip": settings.clip,
+            "accumulate": settings.accumulate,
+            "seed": descent.seed,
+            "until": until.to_json(),
+            "device": str(descent.device),
+        },
+        "function": type(problem.function).__name__,
+        "loss_name": problem.loss_name,
+        "metric": metric and {"name": metric.name, "larger_is_better": metric.larger_is_better},
+        "count": problem.count,
+        "data": data,
+        "reader": problem.reader and {"kind": problem.reader.kind, **problem.reader.to_json()},
+        "problem": source,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "descend": __version__,
+        },
+        "machine": _machine(),
+        "notes": list(problem.facts.get("notes", [])),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _machine() -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+    }
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        facts["memory(GiB)"] = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+    if torch.cuda.is_available():
+        facts["gpu"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _open(problem: Problem, out: str | Path | None, facts: dict[str, Any], resume: bool) -> tuple[Run, Path]:
+    """Return the run to write, new or resumed, and the place of its state."""
+    folder = Path(out).expanduser() if out is not None else _next_free(problem.name)
+    state = folder / "state.safetensors"
+    if not resume or not (folder / "run.json").exists():
+        return Run.create(folder, facts), state
+    run = Run.open(folder)
+    # JSON has neither tuples nor integer keys: compare what would be read back.
+    differing = [
+        f"{name} was {_brief(old)} and is {_brief(new)}"
+        for part in _COMPARED
+        for name, old, new in _differences(part, run.facts.get(part), json.loads(json.dumps(facts[part])))
+    ]
+    if differing:
+        raise RunError(
+            f"the settings that {folder} was started with",
+            ", ".join(differing[:4]),
+            "resume with the same settings, or choose another --out",
+        )
+    return run, state
+
+
+def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            if key not in ("threads",):
+                yield from _differences(key, old.get(key), new.get(key))
+    elif old != new and not (isinstance(old, float) and math.isnan(old)):
+        yield name, old, new
+
+
+def _brief(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _next_free(name: str) -> Path:
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in name) or "run"
+    folder, number = Path("runs") / plain, 2
+    while folder.exists():
+        folder, number = Path("runs") / f"{plain}-{number}", number + 1
+    return folder
+
+
+def _settle_threads(problem: Problem, descent: Descent, run: Run, threads: int | None) -> None:
+    """Choose the number of threads; a resumed run keeps its own, or its sums would round otherwise."""
+    settings, notes = dict(run.facts["settings"]), list(run.facts.get("notes", []))
+    chosen = threads or settings.get("threads")
+    if chosen is None:
+        size = settings["batch_size"] or len(problem.train)
+        chosen, why = choose_threads(problem, size, descent.device, torch.get_num_threads())
+        notes += [why] if why else []
+    torch.set_num_threads(chosen)
+    run.write(settings={**settings, "threads": chosen}, notes=notes)
+
+
+@contextmanager
+def _stopping(descent: Descent) -> Iterator[None]:
+    """Let Ctrl-C (and SIGTERM) stop the descent after its step; a second Ctrl-C stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.getsignal(kind) for kind in kinds}
+
+    def stop(number: int, frame: object) -> None:
+        descent.stop_requested = True
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+    for kind in kinds:
+        signal.signal(kind, stop)
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
+def _finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, until: Until) -> None:
+    """Write the result: the best parameters, the figures, how it ended."""
+    function = descent.result()
+    figures: dict[str, float] = {}
+    validation = descent.best["validation"] if descent.best and problem.validation else descent.validation
+    for name, value in validation.items():
+        figures[f"{name}/validation"] = value
+    if problem.test is not None and outcome is not Outcome.INTERRUPTED:
+        for name, value in problem.evaluate(function, problem.test).items():
+            figures[f"{name}/test"] = value
+    metrics = {k: v for k, v in figures.items() if k != "loss/validation"}
+    metric = problem.metric
+    if metric is not None:
+        for part in ("test", "validation"):  # the headline: what was looked at least
+            if f"{metric.name}/{part}" in figures:
+                metrics = {metric.name: figures[f"{metric.name}/{part}"], **metrics}
+                break
+    values = function.state_dict()
+    run.attach(function)
+    run.save_parameters({k: v for k, v in values.items() if isinstance(v, Tensor)})
+    run.write(
+        finished=None if outcome is Outcome.INTERRUPTED else _now(),
+        outcome={"name": outcome.value, "sentence": _sentence(descent, outcome, until, figures)},
+        steps=descent.steps,
+        epochs=descent.epochs if problem.has_data else None,
+        seconds=descent.seconds,
+        loss=descent.loss,
+        validation_loss=figures.get("loss/validation"),
+        best_step=descent.best["step"] if descent.best else descent.steps,
+        metrics=metrics,
+        parameters=_parameter_table(problem, function),
+    )
+
+
+def _parameter_table(problem: Problem, function: torch.nn.Module) -> list[dict[str, Any]]:
+    start = dict(problem.function.named_parameters())
+    rows = []
+    for name, p in function.named_parameters():
+        norm = float(torch.linalg.vector_norm(p.detach().double()))
+        before = start[name].detach().to(p.device).double()
+        moved = float(torch.linalg.vector_norm(p.detach().double() - before))
+        was = float(torch.linalg.vector_norm(before))
+        rows.append(
+            {
+                "name": name,
+                "shape": list(p.shape),
+                "count": p.numel(),
+                "norm": norm,
+                "moved": moved,
+                "moved_relative": moved / was if was > 0 else None,
+            }
+        )
+    return rows
+
+
+def _sentence(descent: Descent, outcome: Outcome, until: Until, figures: Mapping[str, float]) -> str:
+    """Say in one sentence how it ended and what came of it."""
+    steps = f"{descent.steps:,} step" + ("" if descent.steps == 1 else "s")
+    head = {
+        Outcome.MINIMUM: f"Reached a minimum after {steps}: gradient below {until.gradient_norm or 0:g}",
+        Outcome.SATISFIED: f"Reached its goal after {steps}",
+        Outcome.OUT_OF_STEPS: f"Took all its {steps}",
+        Outcome.OUT_OF_TIME: f"Stopped after {descent.seconds:.1f} s, the time it was given",
+        Outcome.NO_MORE_PROGRESS: f"Stopped after {steps}, with no progress in {until.patience} evaluations",
+        Outcome.DIVERGED: f"Diverged after {steps}, probably from too high a learning rate",
+        Outcome.NOT_FINITE: f"Stopped at step {descent.steps + 1:,}: the loss was no longer a finite number",
+        Outcome.INTERRUPTED: f"Interrupted after {steps}; the state is saved",
+    }[outcome]
+    first, last = descent.first_loss, descent.loss
+    if math.isfinite(first) and math.isfinite(last):
+        verb = "fell" if last < first else "rose" if last > first else "stayed"
+        head += f"; the loss {verb} from {first:.4g} to {last:.4g}" if verb != "stayed" else ""
+    return head + "."

@@ -1,0 +1,111 @@
+"""One writer a run: the lock on its folder."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from weakref import WeakSet
+
+from descend.errors import RunError
+
+LOCK = ".lock"
+
+
+class FolderLock:
+    """Held from construction to :meth:`release`, or to the end of the process, however it ends.
+
+    It is ``flock`` on the file ``.lock``: the system gives it back with the process, so that a killed run
+    can be resumed at once. Where there is no ``flock`` (Windows, some network filesystems) nothing is held.
+
+    Args:
+        folder: an existing folder.
+
+    Raises:
+        RunError: where another process holds it, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path):
+        self._path, self._process, self._descriptor = folder / LOCK, os.getpid(), -1
+        self._holds = True  # in name, where there is no flock
+        try:
+            import fcntl
+        except ImportError:
+            return
+        try:
+            while True:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._still_there():
+                    break
+                # The last holder deleted the file between our opening and locking it.
+                os.close(self._descriptor)
+        except BlockingIOError:
+            holder = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
+            self._close()
+            raise RunError(
+                f"a run at {folder} that nobody else is writing",
+                f"one that process {holder} is writing" if holder else "one that another process is writing",
+                "wait for it, end it, or choose another folder",
+            ) from None
+        except OSError as error:
+            if self._descriptor >= 0:  # this filesystem has no locks
+                self._close()
+                return
+            raise RunError(
+                f"a folder that can be written at {folder}",
+                f"“{error.strerror}”",
+                "change its permissions or choose another folder",
+            ) from None
+        with suppress(OSError):  # a full disk: the number is only for the sentence above
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{self._process}\n".encode(), 0)
+        _held.add(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._holds and self._process == os.getpid()
+
+    def release(self) -> None:
+        """Let others in. A second call does nothing."""
+        self._holds = False
+        if self._descriptor < 0:
+            return
+        if self._process == os.getpid():
+            with suppress(OSError):
+                if self._still_there():
+                    self._path.unlink()
+        self._close()
+
+    def _still_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> "FolderLock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        self.release()
+
+
+_held: WeakSet[FolderLock] = WeakSet()
+
+
+def _forget_in_child() -> None:
+    # A forked child, such as a DataLoader's worker, shares the lock and would hold it on after its parent
+    # is killed. Closing its copy takes nothing from the parent.
+    for lock in list(_held):
+        lock._close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
