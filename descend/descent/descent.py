@@ -164,6 +164,11 @@ class Descent:
         """The training loss: the best so far where it is exact, else smoothed over some fifty steps."""
         if self.exact and self.best is not None:
             return float(self.best["loss"])
+        return self.recent_loss
+
+    @property
+    def recent_loss(self) -> float:
+        """The training loss of late, smoothed over some fifty steps."""
         n = self.course["counted"]
         return self.course["smoothed"] / (1 - SMOOTHING**n) if n else math.nan
 

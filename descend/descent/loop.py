@@ -146,7 +146,7 @@ class Loop:
         """Say whether this step ended the descent."""
         d, until = self.descent, self.until
         first = d.course["first"]
-        if step > 20 and d.loss > first + 1e4 * max(abs(first), 1.0):
+        if step > 20 and d.recent_loss > first + 1e4 * max(abs(first), 1.0):
             return Outcome.DIVERGED
         if self.evaluate_every and step % self.evaluate_every == 0:
             self._evaluate()
@@ -231,7 +231,7 @@ class Loop:
             first = d.first_loss
             improved = d.best is not None and d.exact and d.best["loss"] < first
             budget = outcome in (Outcome.OUT_OF_STEPS, Outcome.OUT_OF_TIME, Outcome.NO_MORE_PROGRESS)
-            if budget and d.steps > 10 and not improved and d.loss > first + max(abs(first), 1e-12):
+            if budget and d.steps > 10 and not improved and d.recent_loss > first + max(abs(first), 1e-12):
                 outcome = Outcome.DIVERGED
         if self.record is not None:
             self.record.event(d.steps, self.now, "end", outcome.value)

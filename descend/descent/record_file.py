@@ -86,10 +86,13 @@ def open_to_write(path: Path, keep_to: int | None) -> "sqlite3.Connection":
         connection.execute("PRAGMA synchronous=NORMAL")
         if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
-        elif keep_to is not None:
+        else:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DELETE FROM metrics WHERE step > ?", (keep_to,))
-            connection.execute("DELETE FROM events WHERE step > ?", (keep_to,))
+            # A write in any case: where nothing can be written, that is said now and not after an hour.
+            connection.execute(f"PRAGMA user_version={VERSION}")
+            if keep_to is not None:
+                connection.execute("DELETE FROM metrics WHERE step > ?", (keep_to,))
+                connection.execute("DELETE FROM events WHERE step > ?", (keep_to,))
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         connection.close()
@@ -149,8 +152,11 @@ def _read(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Any]
 def _query(path: Path, query: str, parameters: tuple[Any, ...]) -> list[Any]:
     import sqlite3
 
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)
+    # Not "ro": a connection that may write clears SQLite's files beside the record away when it is the
+    # last to close, also after a killed writer; one that may not leaves them behind.
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
     try:
+        connection.execute("PRAGMA query_only=1")
         return connection.execute(query, parameters).fetchall()
     finally:
         connection.close()

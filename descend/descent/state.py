@@ -6,7 +6,6 @@ be read without this program, and can hold nothing that runs.
 """
 
 import json
-import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from descend.descent.files import write_file
 from descend.errors import RunError
 
 FORMAT = 1
@@ -131,19 +131,11 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str] 
     Raises:
         RunError: where the file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    temporary = path.with_name(path.name + ".part")
     own = {"memory_format": torch.contiguous_format}  # safetensors takes neither views nor sharing
     separate = {k: v.detach().to("cpu").clone(**own) for k, v in tensors.items()}
-    try:
-        save_file(separate, temporary, metadata=header)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except Exception as error:  # safetensors has an exception of its own for a full disk
-        temporary.unlink(missing_ok=True)
-        raise RunError(f"to write {path}", str(error), "free some space or choose another --out") from None
+    write_file(path, save(separate, metadata=header))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from descend.descent.files import write_file
 from descend.errors import RunError
 
 FIGURES = (
@@ -89,45 +90,6 @@ def read_facts(path: Path) -> dict[str, Any]:
             "put the file back from a copy, or train again in another folder",
         )
     return {key: _with_non_finite(value) if key in FIGURES else value for key, value in facts.items()}
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, even if the process is killed or the power fails.
-
-    Raises:
-        RunError: where it cannot be written; what was there stays.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        from descend.descent.record_file import cannot_write
-
-        error.filename = None  # the sentence is about the file that was asked for
-        raise cannot_write(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what :func:`write_file` left beside ``path`` when its process was killed."""
-    for temporary in path.parent.glob(f".{path.name}.*.part"):
-        temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # A rename is on disk when its folder is. Windows has no such thing.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _without_non_finite(value: Any) -> Any:

@@ -48,6 +48,7 @@ def fit(
     threads: int | None = None,
     resume: bool = False,
     startup: float = 0.0,
+    save_every: float = 10.0,
     observers: Sequence[Observer] = (),
     target: str | None = None,
     command: str | None = None,
@@ -73,6 +74,7 @@ def fit(
         resume: go on with the run in ``out``, from its last saved state; from the start if there is
             none. The result is bitwise the same as without the interruption.
         startup: seconds already spent before this call, to be counted against ``until.seconds``.
+        save_every: seconds between two savings of the state; they happen in the background.
         observers: are shown the descent from time to time.
         target: what the command line was given, for the record.
         command: the command line, for the record.
@@ -110,7 +112,7 @@ def fit(
     run, state = _open(problem, out, facts, resume)
     run.lock()
     try:
-        return _train(problem, descent, until, run, state, threads, observers, startup)
+        return _train(problem, descent, until, run, state, threads, observers, startup, save_every)
     except BaseException:
         if descent.steps == 0 and not state.exists():
             _discard(run)
@@ -128,6 +130,7 @@ def _train(
     threads: int | None,
     observers: Sequence[Observer],
     startup: float,
+    save_every: float,
 ) -> Run:
     threads_before = torch.get_num_threads()
     if state.exists():
@@ -145,7 +148,13 @@ def _train(
             record.then(lambda: snapshot.save(state))
 
         with _stopping(descent):
-            outcome = descent.run(until, record=record, observers=observers, checkpoint=checkpoint)
+            outcome = descent.run(
+                until,
+                record=record,
+                observers=observers,
+                checkpoint=checkpoint,
+                checkpoint_seconds=save_every,
+            )
         checkpoint()
         record.wait()
         _finish(problem, descent, run, outcome, until)
@@ -306,7 +315,8 @@ def _settle_threads(problem: Problem, descent: Descent, run: Run, threads: int |
         chosen, why = choose_threads(problem, size, descent.device, torch.get_num_threads())
         notes += [why] if why else []
     torch.set_num_threads(chosen)
-    run.write(settings={**settings, "threads": chosen}, notes=notes)
+    # A resumed run is going on again: what it says of its end no longer holds.
+    run.write(settings={**settings, "threads": chosen}, notes=notes, finished=None, outcome=None)
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from descend.descent.files import remove_unfinished
 from descend.descent.outcome import Outcome
 from descend.errors import DescendError, RunError, UsageError, nearest
-from descend.runs.facts import plain, read_facts, remove_unfinished, write_facts
+from descend.runs.facts import plain, read_facts, write_facts
 from descend.runs.lock import FolderLock
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ class Run:
         """
         if self._lock is None or not self._lock.held:
             self._lock = FolderLock(self.folder)
-            remove_unfinished(self.folder / FACTS)
+            for name in (FACTS, PARAMETERS, STATE, REPORT):
+                remove_unfinished(self.folder / name)
         return self._lock
 
     def unlock(self) -> None:
@@ -332,16 +334,25 @@ class Run:
         """
         from descend.descent.record import read_series
 
+        if self._not_recorded_yet():
+            return [], []
         found = read_series(self.folder / RECORD, name)
         if not found[0] and (known := self.series()):
             raise UsageError("the name of a recorded series", repr(name), nearest(name, known))
         return found
 
     def series(self) -> list[str]:
-        """Return the names of all recorded series."""
+        """Return the names of all recorded series, sorted.
+
+        Raises:
+            RunError: where the record is missing or damaged.
+        """
         from descend.descent.record import series_names
 
-        return series_names(self.folder / RECORD)
+        return [] if self._not_recorded_yet() else series_names(self.folder / RECORD)
+
+    def _not_recorded_yet(self) -> bool:
+        return self.facts["outcome"] is None and not (self.folder / RECORD).exists()
 
     def report(self) -> Path:
         """Write ``report.html`` and return its path."""
