@@ -1,8 +1,8 @@
 """What the loop costs: a step of ``fit`` beside a bare torch loop, Lightning and skorch.
 
 The same model, initial parameters, batch size and data; the loops take turns in one process, a block of
-steps each, and the figure is the median over blocks of the ratio to the bare loop's block beside it. ``fit`` records
-in full (loss every step, norms, rates, times, into SQLite). Run it on a quiet machine::
+steps each, and the figure is the median over blocks of the ratio to the bare loop's block beside it. ``fit``
+records in full (loss every step, norms, rates, times, into SQLite). Run it on a quiet machine::
 
     OMP_NUM_THREADS=1 python bench/overhead.py
 """
