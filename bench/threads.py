@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from descend.runs.run import Run
@@ -27,7 +28,7 @@ def step_seconds(folder: Path, *flags: str) -> tuple[float, int]:
     run = Run.open(json.loads(done.stdout)["run"])
     steps, times = run.metrics("time/elapsed(s)")
     pairs = list(zip(steps, times, strict=True))[1:]
-    each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(pairs, pairs[1:], strict=False)]
+    each = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(pairs)]
     return statistics.median(each), run.facts["settings"]["threads"]
 
 

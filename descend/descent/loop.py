@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SMOOTHING = 0.98
 """The loss that is shown averages some fifty steps."""
 
+LOSSES_AT_ONCE = 16
+"""Off the CPU, how many losses are fetched together."""
+
 
 class Loop:
     """What one call of :meth:`Descent.run` needs beside the descent's own state."""
@@ -42,6 +45,10 @@ class Loop:
         self.now = descent.seconds
         self._looked = (self.now, descent.steps)
         self._saved = self.now
+        # Asking a GPU for a loss waits for everything that was launched; on the CPU it costs nothing.
+        self.wait = 1 if descent.device.type == "cpu" or descent.exact else LOSSES_AT_ONCE
+        self.pending: list[Any] = []
+        self.latest = math.nan
 
     def _seldom_enough(self) -> int:
         """Once an epoch; seldomer where the forward passes would cost more than a twentieth."""
@@ -69,7 +76,7 @@ class Loop:
             else:
                 outcome = self._step()
                 d.seconds = self.now = time.perf_counter() - self.started
-                if self.now >= next_tick:
+                if self.now >= next_tick and not self.pending:
                     next_tick = self._tick()
         return self._end(outcome)
 
@@ -81,26 +88,19 @@ class Loop:
         return max(by_steps, by_seconds)
 
     def _step(self) -> Outcome | None:
-        d, until, record = self.descent, self.until, self.record
+        d, until = self.descent, self.until
         step = d.steps + 1
         d.set_rates(self._done())
         loss = d.gradient()
-        value = loss.item()
+        value = loss.item() if self.wait == 1 else 0.0
         if not math.isfinite(value):
-            if record is not None:
-                record.add("loss", step, value)
-                record.event(step, self.now, "not finite", f"the loss became {value}; no step was taken")
-            return Outcome.NOT_FINITE
-        sampled = record is not None and _sampled(step)
+            return self._not_finite(step, value, "no step was taken")
+        sampled = self.record is not None and _sampled(step)
         norm: Tensor | None = None
         if until.gradient_norm is not None or d.settings.clip is not None or sampled:
             norm = d.gradient_norm()
             if until.gradient_norm is not None and norm.item() <= until.gradient_norm:
-                self._remember(value)
-                if record is not None:
-                    record.add("loss", step, value)
-                    record.add("gradient/norm", step, norm.item())
-                return Outcome.MINIMUM
+                return self._minimum(step, loss.item(), norm.item())
             if d.settings.clip is not None:
                 d.clip(norm, d.settings.clip)
         if d.exact:
@@ -108,17 +108,44 @@ class Loop:
         before = torch._foreach_clone(d.parameters) if sampled else None
         d.method.step()
         d.steps = step
+        if before is not None and norm is not None:
+            self._sample(step, norm, before)
+        self.pending.append(loss if self.wait > 1 else value)
+        if step % self.wait and step != until.steps and not self._evaluation_due(step):
+            return None
+        return self._account() or self._judge()
+
+    def _account(self) -> Outcome | None:
+        """Take in the losses of the steps since the last time."""
+        d, record = self.descent, self.record
+        pending, self.pending = self.pending, []
+        values = pending if self.wait == 1 else torch.stack(pending).tolist()
         course = d.course
-        if course["first"] is None:
-            course["first"] = value
-        course["smoothed"] = SMOOTHING * course["smoothed"] + (1 - SMOOTHING) * value
-        course["counted"] += 1
-        if record is not None:
-            if _recorded(step):
+        for step, value in enumerate(values, d.steps - len(values) + 1):
+            if not math.isfinite(value):
+                return self._not_finite(step, value, f"seen after step {d.steps}")
+            if course["first"] is None:
+                course["first"] = value
+            course["smoothed"] = SMOOTHING * course["smoothed"] + (1 - SMOOTHING) * value
+            course["counted"] += 1
+            self.latest = value
+            if record is not None and _recorded(step):
                 record.add("loss", step, value)
-            if before is not None and norm is not None:
-                self._sample(step, norm, before)
-        return self._judge(step, value)
+        return None
+
+    def _not_finite(self, step: int, value: float, what: str) -> Outcome:
+        if self.record is not None:
+            self.record.add("loss", step, value)
+            self.record.event(step, self.now, "not finite", f"the loss became {value}; {what}")
+        return Outcome.NOT_FINITE
+
+    def _minimum(self, step: int, value: float, norm: float) -> Outcome:
+        if self.descent.exact:
+            self._remember(value)
+        if self.record is not None:
+            self.record.add("loss", step, value)
+            self.record.add("gradient/norm", step, norm)
+        return Outcome.MINIMUM
 
     def _remember(self, value: float) -> None:
         d = self.descent
@@ -142,19 +169,22 @@ class Loop:
         record.add("learning-rate", step, d.lr)
         record.add("time/elapsed(s)", step, time.perf_counter() - self.started)
 
-    def _judge(self, step: int, value: float) -> Outcome | None:
-        """Say whether this step ended the descent."""
+    def _evaluation_due(self, step: int) -> bool:
+        return bool(self.evaluate_every) and step % self.evaluate_every == 0
+
+    def _judge(self) -> Outcome | None:
+        """Say whether the step just taken ended the descent."""
         d, until = self.descent, self.until
         first = d.course["first"]
-        if step > 20 and d.recent_loss > first + 1e4 * max(abs(first), 1.0):
+        if d.steps > 20 and d.recent_loss > first + 1e4 * max(abs(first), 1.0):
             return Outcome.DIVERGED
-        if self.evaluate_every and step % self.evaluate_every == 0:
+        if self._evaluation_due(d.steps):
             self._evaluate()
             if self._satisfied(d.validation.get("loss", math.inf)):
                 return Outcome.SATISFIED
         elif until.loss is not None and d.problem.validation is None:
             # An exact loss is taken at its word; a batch's is smoothed first.
-            told = value if d.exact else d.loss
+            told = self.latest if d.exact else d.loss
             if told <= until.loss:
                 return Outcome.SATISFIED
         if until.patience is not None and d.course["idle"] >= until.patience:
@@ -219,6 +249,8 @@ class Loop:
     def _end(self, outcome: Outcome) -> Outcome:
         """Take stock of the last parameters, and say so where the budget hid a failure."""
         d = self.descent
+        if self.pending:
+            outcome = self._account() or outcome
         if outcome is not Outcome.INTERRUPTED and not outcome.failed:
             if d.problem.validation is not None and (
                 not self.evaluate_every or d.steps % self.evaluate_every or not d.validation

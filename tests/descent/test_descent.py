@@ -1,6 +1,7 @@
 """The loop: what it computes, what it keeps, how it ends."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from descend import DataError, Descent, Outcome, Problem, Until, UsageError
+from descend.descent.loop import Loop
+from descend.descent.record import Record, read_series
 
 
 def equal(a: Descent, b: Descent) -> bool:
@@ -184,3 +187,24 @@ def test_another_method_brings_its_own_rate() -> None:
 def test_without_a_bound_it_does_not_start() -> None:
     with pytest.raises(UsageError):
         Descent(bowl()).run(Until())
+
+
+def test_fetching_losses_together_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Off the CPU losses come sixteen at a time: the same record, the same bits, a stop a little later."""
+    found = {}
+    for wait in (1, 16):
+        descent = Descent(classes(), "adamw", lr=0.02, batch_size=32)
+        original = Loop.__init__
+
+        def begin(self, *args, original=original, wait=wait):
+            original(self, *args)
+            self.wait = wait
+
+        monkeypatch.setattr(Loop, "__init__", begin)
+        record = Record(tmp_path / f"{wait}.db")
+        assert descent.run(Until(steps=70), record=record) is Outcome.OUT_OF_STEPS
+        record.close()
+        monkeypatch.undo()
+        found[wait] = (read_series(tmp_path / f"{wait}.db", "loss"), descent.loss, descent)
+    assert found[1][:2] == found[16][:2]
+    assert equal(found[1][2], found[16][2])
