@@ -80,6 +80,9 @@ class Descent:
         given = dict(self.settings.hyperparameters)
         if self.settings.lr is not None:
             given["lr"] = self.settings.lr
+        if not problem.has_data and "weight_decay" in cls.defaults:
+            # Decay holds back what is learned from examples; on a bare function it moves the minimum.
+            given.setdefault("weight_decay", 0.0)
         self.method = cls(named, **given)
         self._base = [self._hyperparameters(g) for g in self.method.param_groups]
         self.schedule = Schedule(self.settings.schedule, self.settings.warmup)
@@ -89,6 +92,7 @@ class Descent:
         self.validation: dict[str, float] = {}
         self.stop_requested = False
         self.course: dict[str, Any] = {"first": None, "smoothed": 0.0, "counted": 0, "idle": 0}
+        self._drawing = False  # are torch's generators this descent's own just now?
         self._random = {"cpu": torch.Generator().manual_seed(seed).get_state()}
         if self.device.type == "cuda":
             self._random["cuda"] = torch.Generator(self.device).manual_seed(seed).get_state()
@@ -269,6 +273,8 @@ class Descent:
     def _view(self) -> State:
         """Return the state, sharing memory with the descent."""
         state = self.method.state
+        if self._drawing:
+            self._note_random()
         return State(
             step=self.steps,
             seconds=self.seconds,
@@ -364,14 +370,21 @@ class Descent:
         torch.set_rng_state(self._random["cpu"])
         if cuda:
             torch.cuda.set_rng_state(self._random["cuda"], self.device)
+        self._drawing = True
         try:
             yield
         finally:
-            self._random["cpu"] = torch.get_rng_state()
+            self._drawing = False
+            self._note_random()
             torch.set_rng_state(outside)
-            if cuda and outside_cuda is not None:
-                self._random["cuda"] = torch.cuda.get_rng_state(self.device)
+            if outside_cuda is not None:
                 torch.cuda.set_rng_state(outside_cuda, self.device)
+
+    def _note_random(self) -> None:
+        """Take down where torch's generators are, while they are this descent's own."""
+        self._random["cpu"] = torch.get_rng_state()
+        if "cuda" in self._random:
+            self._random["cuda"] = torch.cuda.get_rng_state(self.device)
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -74,6 +74,13 @@ class InMemory:
             )
         if not tensors or lengths[0] == 0:
             raise DataError("at least one example", "none", "check the file or the tensors")
+        for i, t in enumerate(tensors):
+            # A sum is finite only if all are (or overflows, which the slower look then clears).
+            if t.is_floating_point() and not t.sum().isfinite() and not (finite := t.isfinite()).all():
+                row = int((~finite.flatten(1).all(1) if t.ndim > 1 else ~finite).nonzero()[0])
+                what = "the target" if 0 < i == len(tensors) - 1 else "the inputs"
+                came = f"NaN or infinity in row {row} of {what}"
+                raise DataError("finite numbers", came, "leave such rows out, or fill them")
         self.tensors = tensors
 
     def __len__(self) -> int:

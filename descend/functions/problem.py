@@ -83,6 +83,7 @@ class ParameterFunction(nn.Module):
         super().__init__()
         self.function = function
         self._names = list(parameters)
+        self.__name__ = getattr(function, "__name__", "function")
         for name, value in parameters.items():
             value = torch.as_tensor(value)
             if not value.is_floating_point():

@@ -22,7 +22,7 @@ from descend.descent.record import Record
 from descend.descent.settings import resolve_settings
 from descend.descent.threads import choose_threads
 from descend.descent.until import Until
-from descend.errors import RunError
+from descend.errors import DataError, RunError
 from descend.functions.problem import Problem, Settings
 from descend.runs.run import Run
 
@@ -110,12 +110,24 @@ def fit(
     descent = Descent(problem, seed=seed, device=device, **_as_dict(settings))
     facts = _facts(problem, descent, until, target, command)
     run, state = _open(problem, out, facts, resume)
+    if run.finished and state.exists():  # there is nothing left to do
+        descent.load(state)
+        run.attach(descent.result())
+        return run
     run.lock()
     try:
         return _train(problem, descent, until, run, state, threads, observers, startup, save_every)
-    except BaseException:
+    except BaseException as error:
         if descent.steps == 0 and not state.exists():
             _discard(run)
+            # What torch raises at the very first step is about this function, loss and data.
+            kinds = RuntimeError, TypeError, IndexError, ValueError
+            if isinstance(error, kinds) and "memory" not in str(error):
+                raise DataError(
+                    "a function and a loss that take the examples",
+                    f"{type(error).__name__}: {error}".splitlines()[0],
+                    "check the shapes and types of the inputs, the output and the target",
+                ) from error
         raise
     finally:
         run.unlock()
@@ -141,6 +153,8 @@ def _train(
     record = Record(run.folder / "record.db", keep_to=descent.steps)
     try:
         _settle_threads(problem, descent, run, threads)
+        if descent.steps:
+            record.event(descent.steps, descent.seconds, "resumed", f"went on from step {descent.steps}")
 
         def checkpoint() -> None:
             # Taken here, written in the background once the metrics up to here are on disk.
@@ -172,6 +186,8 @@ def _discard(run: Run) -> None:
     run.unlock()
     with suppress(OSError):  # it was there before, with something else in it
         run.folder.rmdir()
+        if run.folder.parent.name == "runs":
+            run.folder.parent.rmdir()  # fails, and is left, where other runs are in it
 
 
 def _bounded(until: Until | None, settings: Settings) -> Until:
@@ -218,7 +234,7 @@ def _facts(
             "until": until.to_json(),
             "device": str(descent.device),
         },
-        "function": type(problem.function).__name__,
+        "function": getattr(problem.function, "__name__", type(problem.function).__name__),
         "loss_name": problem.loss_name,
         "metric": metric and {"name": metric.name, "larger_is_better": metric.larger_is_better},
         "count": problem.count,
@@ -370,7 +386,7 @@ def _finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, unti
         seconds=descent.seconds,
         loss=descent.loss,
         validation_loss=figures.get("loss/validation"),
-        best_step=descent.best["step"] if descent.best else descent.steps,
+        best_step=descent.best["step"] if descent.best else None,
         metrics=metrics,
         parameters=_parameter_table(problem, function),
     )
@@ -403,7 +419,7 @@ def _sentence(descent: Descent, outcome: Outcome, until: Until, figures: Mapping
     head = {
         Outcome.MINIMUM: f"Reached a minimum after {steps}: gradient below {until.gradient_norm or 0:g}",
         Outcome.SATISFIED: f"Reached its goal after {steps}",
-        Outcome.OUT_OF_STEPS: f"Took all its {steps}",
+        Outcome.OUT_OF_STEPS: f"Took the {steps} it was given",
         Outcome.OUT_OF_TIME: f"Stopped after {descent.seconds:.1f} s, the time it was given",
         Outcome.NO_MORE_PROGRESS: f"Stopped after {steps}, with no progress in {until.patience} evaluations",
         Outcome.DIVERGED: f"Diverged after {steps}, probably from too high a learning rate",

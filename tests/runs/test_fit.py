@@ -16,6 +16,7 @@ from torch import nn
 
 import descend
 from descend import DataError, Outcome, Problem, Run, RunError, Until
+from descend.descent.record import read_events
 
 
 def line(**options: object) -> Problem:
@@ -188,3 +189,5 @@ def test_killed_thirty_times_it_ends_with_the_same_bits(tmp_path: Path, seed: in
     with sqlite3.connect(tmp_path / "killed" / "record.db") as db:
         (count,) = db.execute("select count(*) from metrics where name = 'loss'").fetchone()
     assert count == 2500
+    resumed = {step for step, _, kind, _ in read_events(killed.folder / "record.db") if kind == "resumed"}
+    assert len(resumed) > 3, "it was never killed in the middle: the test showed nothing"

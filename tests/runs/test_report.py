@@ -102,7 +102,7 @@ def test_the_whole_page_says_everything_about_the_run(whole):
         headline,
         "98.3%",
         "on 599 examples never learned from",
-        "Validation loss 0.0702 best, at step 11,500",
+        "Validation loss 0.0702 at the best step, 11,500",
         "20,000 1,221 epochs",
         "15 s 1,336 steps/s",
         "5,962 in 6 tensors",

@@ -74,7 +74,7 @@ def key_figures(facts: dict[str, Any], drawn: list[dict[str, Any]]) -> list[tupl
             found.append((f"{part.capitalize()} {metric_name(metric)}", value, under))
     if "loss" in facts and facts.get("outcome"):
         loss, validation, name = facts["loss"], facts.get("validation_loss"), facts.get("loss_name")
-        where = f"best, at step {best:,}" if isinstance(best, int) else None
+        where = f"at the best step, {best:,}" if isinstance(best, int) else None
         if validation is not None:
             found.append(("Validation loss", number(validation), where if finite(validation) else None))
             where = None

@@ -1,0 +1,284 @@
+"""``descend fit``: find the parameters that make a loss small."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from descend.cli.flags import duration, hyperparameters, number, whole
+from descend.cli.invocation import Invocation
+from descend.cli.terminal import complain, is_terminal, say_json
+from descend.errors import RunError
+
+if TYPE_CHECKING:
+    from descend.runs.run import Run
+
+
+def fit(
+    context: typer.Context,
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="What to learn: digits, diabetes, breast-cancer; a surface such as rosenbrock; a CSV or"
+            " Parquet file; a folder of pictures or of IDX files; a text file; file.py:problem.",
+        ),
+    ],
+    target_column: Annotated[
+        str | None, typer.Option("--target", metavar="COLUMN", help="The column of the table to predict.")
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A variant of descent; `descend methods` lists them.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(metavar="X", parser=number("--lr", above=0), help="The learning rate.")
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--steps", least=1), help="Stop after N updates."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            parser=duration("--seconds"),
+            help="Stop after this time, start-up included: 90, 90s, 2m or 1h.",
+        ),
+    ] = None,
+    until_loss: Annotated[
+        float | None,
+        typer.Option(metavar="L", parser=number("--until-loss"), help="Stop once the loss is this low."),
+    ] = None,
+    until_metric: Annotated[
+        float | None,
+        typer.Option(
+            metavar="V", parser=number("--until-metric"), help="Stop once the validation metric is this good."
+        ),
+    ] = None,
+    gradient_norm: Annotated[
+        float | None,
+        typer.Option(
+            metavar="G",
+            parser=number("--gradient-norm", above=0),
+            help="Stop once the gradient is this short: a minimum.",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=whole("--patience", least=1),
+            help="Stop after N evaluations without a better one.",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--batch-size", least=1), help="Examples a step."),
+    ] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt.",
+        ),
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            parser=number("--warmup", least=0, below=1),
+            help="The share of the descent in which the learning rate rises from nothing.",
+        ),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            metavar="G", parser=number("--clip", above=0), help="Shorten a gradient longer than this to it."
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole("--accumulate", least=1), help="Batches whose gradients make one step."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A hyperparameter of the method, such as betas=0.9,0.95; may be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole("--seed", least=0), help="What all chance is drawn from [default: 0]."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole("--threads", least=1), help="CPU threads; otherwise they are measured."
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the run goes [default: runs/NAME, the next free number]."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> int:
+    """Find the parameters that make a loss small, and leave them as a run."""
+    call: Invocation = context.obj
+    chosen = hyperparameters("--set", settings or ())
+    if schedule is not None:
+        from descend.descent.schedules import Schedule
+
+        Schedule(schedule)  # refuses an unknown name before torch is loaded
+    if out is not None and not resume:
+        refuse_occupied(out)
+
+    with ExitStack() as stack:
+        observers = []
+        if is_terminal() and not json and not quiet:
+            from descend.cli.live import LiveLine
+
+            observers.append(stack.enter_context(LiveLine(Path(target).name or target)))
+        run = _descend(
+            call,
+            target,
+            target_column,
+            out,
+            bounds={
+                "steps": steps,
+                "seconds": seconds,
+                "loss": until_loss,
+                "metric": until_metric,
+                "gradient_norm": gradient_norm,
+                "patience": patience,
+            },
+            seed=seed or 0,
+            observers=observers,
+            method=method,
+            lr=lr,
+            batch_size=batch_size,
+            schedule=schedule,
+            warmup=warmup,
+            clip=clip,
+            accumulate=accumulate,
+            hyperparameters=chosen or None,
+            threads=threads,
+            device=device,
+            resume=resume,
+        )
+    return _tell(call, run, json, quiet)
+
+
+def _descend(
+    call: Invocation,
+    target: str,
+    target_column: str | None,
+    out: Path | None,
+    *,
+    bounds: dict[str, Any],
+    seed: int,
+    observers: Sequence[Any],
+    **options: Any,
+) -> "Run":
+    from descend.descent.until import Until
+    from descend.functions.targets import problem_from_target
+
+    problem = problem_from_target(target, target_column=target_column, seed=seed)
+    from descend.runs.fit import fit as descend  # torch: a target that is not there is said before
+
+    if out is None and options["resume"]:
+        out = latest_folder(problem.name)
+    until = Until(**bounds) if any(bound is not None for bound in bounds.values()) else None
+    try:
+        return descend(
+            problem,
+            until=until,
+            seed=seed,
+            out=out,
+            observers=observers,
+            target=target,
+            command=call.command,
+            startup=call.elapsed,
+            **options,
+        )
+    except (
+        KeyboardInterrupt
+    ):  # a second Ctrl-C, while the run was being written, or one before the first step
+        folder = latest_folder(problem.name) if out is None else out
+        if out is None and _command_of(folder) != call.command:
+            raise
+        if not (folder / "state.safetensors").exists():
+            raise
+        complain(f"interrupted; go on from what was saved with: {call.resume_command(folder)}")
+        raise typer.Exit(130) from None
+
+
+def _command_of(folder: Path) -> str | None:
+    from descend.runs.run import Run
+
+    try:
+        return Run.open(folder).facts.get("command")
+    except RunError:
+        return None
+
+
+def _tell(call: Invocation, run: "Run", json: bool, quiet: bool) -> int:
+    from descend.cli.summary import as_json, summarise
+    from descend.descent.outcome import Outcome
+
+    outcome = run.outcome
+    interrupted = outcome is Outcome.INTERRUPTED
+    resume = call.resume_command(run.folder) if interrupted else None
+    code = 3 if outcome.failed else 130 if interrupted else 0
+    try:
+        if json:
+            say_json(as_json(run))
+        elif not quiet:
+            summarise(run, resume)
+    except BrokenPipeError:  # nobody reads any more, but the descent is done: its exit code stands
+        from descend.cli.terminal import silence
+
+        silence()
+    if resume is not None and not (is_terminal() and not json and not quiet):
+        complain(f"interrupted at step {run.facts['steps']:,}, saved; go on with: {resume}")
+    if outcome.failed and (json or quiet or not is_terminal()):
+        complain(run.facts["outcome"]["sentence"])
+    return code
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Raise where ``folder`` cannot become a new run, before anything costly has begun."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError("a folder for --out", f"the file {folder}", "choose another name")
+    if (folder / "run.json").exists():
+        raise RunError(
+            "a folder without a run for --out",
+            f"{folder}, which holds one",
+            "go on with it by --resume, or choose another folder",
+        )
+
+
+def latest_folder(name: str, under: Path = Path("runs")) -> Path:
+    """Return the folder that the latest run of this name went to without ``--out``.
+
+    Example:
+        >>> latest_folder("digits", under=Path("nowhere")).as_posix()
+        'nowhere/digits'
+    """
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in name) or "run"
+    latest, number = under / plain, 2
+    while (under / f"{plain}-{number}").exists():
+        latest, number = under / f"{plain}-{number}", number + 1
+    return latest
