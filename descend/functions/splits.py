@@ -22,8 +22,8 @@ def split(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Part ``n`` examples at random, the same way each time for one seed.
 
-    With labels each class is parted in the same proportions, to within one example, and every class
-    keeps at least one example to learn from (as long as training keeps at least half).
+    With labels each class is parted in the same proportions, nearly (to an example or two), and every
+    class keeps at least one example to learn from (as long as training has as many examples as classes).
 
     Args:
         n: how many examples there are.
@@ -69,8 +69,8 @@ def seeded(seed: int) -> Iterator[None]:
 def _interleaved(order: Tensor, labels: Tensor) -> Tensor:
     """Reorder a random order so that every prefix of it holds each class in proportion.
 
-    The k-th of a class's c examples comes at (k + ½)/c of the way. A class's last example thus comes in
-    the second half, which belongs to training: no class is only in the test.
+    The k-th of a class's c examples comes at (k + ½)/c of the way, and the last at the very end, which
+    belongs to training: no class is only in the test.
     """
     classes, counts = torch.unique(labels, return_inverse=True, return_counts=True)[1:]
     classes = classes[order]
@@ -79,4 +79,5 @@ def _interleaved(order: Tensor, labels: Tensor) -> Tensor:
     rank = torch.empty(len(order), dtype=torch.float64)
     rank[grouped] = torch.arange(len(order), dtype=torch.float64) - starts[classes[grouped]].double()
     way = (rank + 0.5) / counts[classes].double()
+    way[rank == counts[classes] - 1] = 1
     return order[way.argsort(stable=True)]

@@ -60,6 +60,10 @@ def optimizer(name: str, model: nn.Module | Iterable[Any], **hyperparameters: An
     """
     if isinstance(model, nn.Module):
         model = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        if not model:
+            raise UsageError(
+                "a model with trainable parameters", "one without", "set requires_grad on some of them"
+            )
     return method(name)(model, **hyperparameters)
 
 

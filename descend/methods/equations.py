@@ -5,14 +5,15 @@ Each works on tensors (run at once), on floats (hyperparameters, in double), and
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from descend.methods.trace import Host, Value, apply, host_apply
+from descend.methods.trace import Host, Value, apply, apply_whole, host_apply
 
 
 def _word(name: str, on_float: Callable[..., float] | None, on_tensor: Callable[..., Tensor]) -> Callable:
@@ -31,62 +32,90 @@ def _word(name: str, on_float: Callable[..., float] | None, on_tensor: Callable[
 
 
 def _pairwise(scalar: Callable[..., Tensor], tensor: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """torch has one name for a bound that is a number and another for one that is a tensor."""
-    return lambda x, y: tensor(x, y) if isinstance(y, Tensor) else scalar(x, y)
+    """A bound that is a number has another name in torch than one that is a tensor."""
+
+    def either(x: Any, y: Any) -> Tensor:
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            return tensor(x, y)
+        return scalar(x, y) if isinstance(x, Tensor) else scalar(y, x)
+
+    return either
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if isinstance(condition, Tensor):
+        if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+            raise TypeError("where() on a tensor's values needs a tensor to choose")
+        return torch.where(condition, a, b)
+    return a if condition else b
 
 
 sqrt = _word("sqrt", math.sqrt, torch.sqrt)
 """√x, element by element."""
 exp = _word("exp", math.exp, torch.exp)
 """eˣ, element by element."""
-absolute = _word("abs", abs, torch.abs)
+absolute = _word("abs", math.fabs, torch.abs)
 """|x|, element by element."""
 sign = _word("sign", lambda x: math.copysign(1.0, x) if x else 0.0, torch.sign)
 """-1, 0 or 1, element by element."""
 maximum = _word("maximum", max, _pairwise(torch.clamp_min, torch.maximum))
-"""The larger of two, element by element; the second may be a number."""
+"""The larger of two, element by element; one may be a number."""
 minimum = _word("minimum", min, _pairwise(torch.clamp_max, torch.minimum))
-"""The smaller of two, element by element; the second may be a number."""
+"""The smaller of two, element by element; one may be a number."""
 norm = _word("norm", None, torch.linalg.vector_norm)
 """The Euclidean norm of a whole tensor: one number a tensor."""
 lerp = _word("lerp", lambda a, b, t: a + t * (b - a), torch.lerp)
 """a + t (b − a): a moved a share t of the way to b; t is a hyperparameter."""
-where = _word("where", lambda c, a, b: a if c else b, torch.where)
+where = _word("where", _where, _where)
 """a where c holds, b elsewhere. On hyperparameters and steps it is decided once a tensor."""
 
 
+def whole(function: Callable[..., Tensor], *args: Any) -> Any:
+    """function(x, ...) of whole tensors: a product of matrices, an eigenbasis, a mean.
+
+    Args:
+        function: takes tensors, then numbers; returns a new tensor, which is not a view of what it was
+            given.
+        *args: tensors first, then hyperparameters or numbers.
+    """
+    return apply_whole(function, *args) if isinstance(args[0], Value) else function(*args)
+
+
 class Cut(Exception):
-    """The reference executor's signal that a total is not known yet; it carries one tensor's part."""
+    """The reference executor's signal that a total is not known yet; it carries one tensor's share."""
 
-    def __init__(self, part: Tensor):
-        self.part = part
+    def __init__(self, share: Tensor):
+        self.share = share
 
 
-_known: list[Tensor] | None = None
-_used = 0
+_totals: ContextVar[Iterator[Tensor] | None] = ContextVar("totals", default=None)
 
 
 @contextmanager
-def totals(known: list[Tensor]) -> Iterator[None]:
+def totals(known: Iterable[Tensor]) -> Iterator[None]:
     """Run a rule with the first totals known; the next one raises :class:`Cut`."""
-    global _known, _used
-    _known, _used = known, 0
+    token = _totals.set(iter(known))
     try:
         yield
     finally:
-        _known = None
+        _totals.reset(token)
 
 
 def total(x: Any) -> Any:
-    """Σx over every element of every parameter of the group: one number for all.
+    """Σx over every element of every parameter: one number for all.
 
     This is where sharded training communicates.
     """
-    global _used
     if isinstance(x, Value):
         return apply("total", x)
-    assert _known is not None, "total() only has a meaning inside a rule that an executor runs"
-    if _used == len(_known):
-        raise Cut(x.sum())
-    _used += 1
-    return _known[_used - 1]
+    known = _totals.get()
+    assert known is not None, "total() only has a meaning inside a rule that an executor runs"
+    found = next(known, None)
+    if found is None:
+        raise Cut(share(x))
+    return found
+
+
+def share(x: Tensor) -> Tensor:
+    """Return one tensor's share of a total; half precision has too few digits for it."""
+    return x.sum(dtype=torch.promote_types(x.dtype, torch.float32))

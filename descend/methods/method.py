@@ -20,9 +20,12 @@ from torch.optim import Optimizer
 from descend.errors import UsageError, nearest
 from descend.methods.executors import foreach, reference
 from descend.methods.modifiers import ascent
-from descend.methods.rule import Rule
+from descend.methods.rule import Batch, Rule
 
-EXECUTORS: dict[str, Callable[..., None]] = {"reference": reference.run, "foreach": foreach.run}
+EXECUTORS: dict[str, Callable[[Rule, list[Batch]], None]] = {
+    "reference": reference.run,
+    "foreach": foreach.run,
+}
 
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "lr": ("at least 0", lambda x: x >= 0),
@@ -32,6 +35,8 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "eps": ("at least 0", lambda x: x >= 0),
     "weight_decay": ("at least 0", lambda x: x >= 0),
 }
+
+_PLAIN = (bool, int, float, str, type(None))
 
 _TORCH_STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "peak", "momentum_buffer": "m"}
 """torch.optim's names of what its methods keep, so that its checkpoints can be continued here."""
@@ -65,7 +70,7 @@ class Method(Optimizer):
 
     It never writes to a gradient; every hyperparameter lives in ``param_groups`` under torch's name;
     steps are counted for each parameter; what is kept (``state[p]["m"]``, ...) keeps its dtype through
-    ``load_state_dict``.
+    ``load_state_dict``. A complex parameter is descended as its real and imaginary parts.
 
     Raises:
         UsageError: where a hyperparameter is unknown or out of its range.
@@ -85,13 +90,15 @@ class Method(Optimizer):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.defaults = {
+        own = {
             name: cls.__dict__[name]
             for name, kind in inspect.get_annotations(cls).items()
             if typing.get_origin(kind) is not ClassVar and kind is not ClassVar and name in cls.__dict__
         }
-        cls.defaults["maximize"] = False
-        cls.rule = ascent(cls.rule)
+        cls.defaults = {**getattr(cls, "defaults", {}), **own}
+        cls.defaults.setdefault("maximize", False)
+        if "rule" in cls.__dict__:  # a subclass of a method has it already
+            cls.rule = ascent(cls.rule)
         cls.summary = (inspect.getdoc(cls) or "").partition("\n")[0]
         kept = cls.rule.keeps(cls.defaults)
         cls.bytes_per_parameter = 4 * sum(k.kind == "elementwise" for k in kept.values())
@@ -107,6 +114,10 @@ class Method(Optimizer):
         for flag in ("foreach", "fused", "capturable", "differentiable"):
             if hyperparameters.pop(flag, None) and flag in ("capturable", "differentiable"):
                 raise UsageError(f"{flag}=False", f"{flag}=True", "leave it out: descend has no such mode")
+        if len(args) > len(cls.defaults):
+            raise UsageError(
+                f"at most {len(cls.defaults)} hyperparameters of {cls.__name__}", f"{len(args)}", ""
+            )
         given = dict(zip(cls.defaults, args, strict=False))
         for name, value in hyperparameters.items():
             if name not in cls.defaults:
@@ -116,9 +127,11 @@ class Method(Optimizer):
             given[name] = value
         if executor not in EXECUTORS:
             raise UsageError("the name of an executor", repr(executor), nearest(executor, list(EXECUTORS)))
-        self._execute = EXECUTORS[executor]
-        self._names = tuple(cls.defaults)
+        self.executor = executor
         super().__init__(params, {**cls.defaults, **given})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "executor": self.executor}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -136,9 +149,15 @@ class Method(Optimizer):
             UsageError: where a hyperparameter is out of its range.
         """
         _add_param_group(self, param_group)
-        for name in self._names:
-            self._check(name, self.param_groups[-1][name])
-        group = self.param_groups[-1]
+        try:
+            self._check_group(self.param_groups[-1])
+        except UsageError:
+            self.param_groups.pop()
+            raise
+
+    def _check_group(self, group: dict[str, Any]) -> None:
+        for name in type(self).defaults:
+            self._check(name, group[name])
         if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
             raise UsageError(
                 "a momentum above 0 and no dampening with nesterov",
@@ -175,41 +194,35 @@ class Method(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            self._step(group)
+        moving = [(group, _moving(group)) for group in self.param_groups]
+        batches = [self._batch(group, *found) for group, found in moving if found[0]]
+        if batches:
+            EXECUTORS[self.executor](type(self).rule, batches)
         return loss
 
-    def _step(self, group: dict[str, Any]) -> None:
-        w: list[Tensor] = []
-        g: list[Tensor] = []
-        for p in group["params"]:
-            gradient = p.grad
-            if gradient is not None:
-                if gradient.is_sparse:
-                    raise UsageError("dense gradients", "a sparse one", "set sparse=False in the embedding")
-                w.append(p)
-                g.append(gradient)
-        if not w:
-            return
-        h = {name: group[name] for name in self._names}
-        for name, value in h.items():
-            if isinstance(value, Tensor):  # torch allows a tensor as learning rate
-                h[name] = float(value)
-        rule = type(self).rule
-        keeps = rule.keeps(h)
-        steps: list[int] = []
-        kept: dict[str, list[Tensor]] = {name: [] for name in keeps}
-        state = self.state
-        for p in w:
+    def _batch(self, group: dict[str, Any], owners: list[Tensor], w: list[Tensor], g: list[Tensor]) -> Batch:
+        """Count the step, and gather what it works on."""
+        h = {name: _plain_number(group[name]) for name in type(self).defaults}
+        keeps = type(self).rule.keeps(h)
+        batch = Batch(w, g, {name: [] for name in keeps}, [], h)
+        each = [(n, k, batch.kept[n]) for n, k in keeps.items() if k.kind != "all"]
+        state, steps = self.state, batch.steps
+        for p, x in zip(owners, w, strict=True):
             own = state[p]
             own["step"] = step = int(own.get("step", 0)) + 1
             steps.append(step)
-            for name, values in kept.items():
+            for name, kept, values in each:
                 value = own.get(name)
                 if value is None:
-                    value = own[name] = keeps[name].fresh(p)
+                    value = own[name] = kept.fresh(x, h)
                 values.append(value)
-        self._execute(rule, w, g, kept, steps, h)
+        for name, kept in keeps.items():
+            if kept.kind == "all":
+                if name not in group:  # a group that came later has the same number as the others
+                    known = next((x[name] for x in self.param_groups if name in x), None)
+                    group[name] = kept.fresh(w[0], h) if known is None else known.clone()
+                batch.kept[name].append(group[name])
+        return batch
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, as ``torch.optim.Optimizer.zero_grad``."""
@@ -235,13 +248,49 @@ class Method(Optimizer):
                 for name, value in own.items():
                     if isinstance(value, Tensor):
                         self.state[p][name] = value.to(p.device, copy=True)
+            for name, kept in type(self).rule.kept.items():
+                if kept.kind == "all" and name in group and group["params"]:
+                    group[name] = group[name].to(group["params"][0].device)
+
+
+def _moving(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Return the parameters of a group that have a gradient, as they are and as real, and the gradients."""
+    owners: list[Tensor] = []
+    w: list[Tensor] = []
+    g: list[Tensor] = []
+    for p in group["params"]:
+        gradient = p.grad
+        if gradient is None:
+            continue
+        if gradient.is_sparse:
+            raise UsageError("dense gradients", "a sparse one", "set sparse=False in the embedding")
+        owners.append(p)
+        if p.is_complex():
+            w.append(torch.view_as_real(p))
+            g.append(torch.view_as_real(gradient.resolve_conj()))
+        else:
+            w.append(p)
+            g.append(gradient)
+    return owners, w, g
+
+
+def _plain_number(value: Any) -> Any:
+    """Take a tensor or a numpy scalar, which torch allows as a learning rate, as a plain number."""
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(_plain_number(x) for x in value)
+    return float(value)
 
 
 def _renamed(own: dict[str, Any]) -> dict[str, Any]:
     """Take torch.optim's names for what is kept to ours."""
-    if "step" in own and not own.keys() & _TORCH_STATE.keys():
+    if not own.keys() & _TORCH_STATE.keys():
         return own
     result = {_TORCH_STATE.get(name, name): value for name, value in own.items() if value is not None}
+    for name, value in result.items():
+        if isinstance(value, Tensor) and value.is_complex():
+            result[name] = torch.view_as_real(value)
     # torch's SGD does not count; that it has a buffer says that it has stepped.
-    result["step"] = int(own["step"]) if "step" in own else 1
+    result["step"] = int(own["step"]) if "step" in own else int("m" in result)
     return result

@@ -123,7 +123,12 @@ def rule(**kept: Kept) -> Callable[[Callable[..., Any]], Rule]:
     Args:
         **kept: what it keeps between steps: :data:`elementwise`, :data:`one_a_tensor`,
             :data:`one_for_all`, :func:`matrix`.
+
+    Raises:
+        TypeError: where a name is taken.
     """
+    if taken := kept.keys() & {"w", "g", "step"}:
+        raise TypeError(f"a rule cannot keep {', '.join(taken)}: the name is taken")
     return lambda equations: Rule(equations, kept)
 
 

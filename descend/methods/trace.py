@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from descend.methods.rule import Kept, Rule
@@ -239,6 +238,8 @@ class Value:
 def apply(op: str, *args: Any) -> Any:
     """Apply a word of :mod:`.equations`: tensors become operands, one number the host operand."""
     graph = next(a.graph for a in args if isinstance(a, Value))
+    if op == "total":
+        return graph.total(args[0])
     if op == "lerp":
         a, b, t = args
         if not isinstance(t, Value) and isinstance(a, Value) and isinstance(b, Value):
@@ -248,6 +249,8 @@ def apply(op: str, *args: Any) -> Any:
         condition, a, b = args
         if not isinstance(condition, Value):
             return a if condition else b
+        if not isinstance(a, Value) and not isinstance(b, Value):
+            raise TypeError("where() on a tensor's values needs a tensor to choose")
         return graph.node("where", (condition, _lift(condition, a), _lift(condition, b)))
     tensors = tuple(a for a in args if isinstance(a, Value))
     hosts = [Host.of(a) for a in args if not isinstance(a, Value)]
@@ -279,6 +282,7 @@ class Graph:
         path: for which hyperparameters and steps this is what it computes.
         kept: what it keeps, by name.
         outputs: ``w`` and every kept quantity → the value after the step, in the rule's own order.
+        totals: the sums over all parameters, in the rule's own order.
         functions: the opaque functions of whole tensors; operation ``whole0`` is the first.
     """
 
@@ -286,6 +290,7 @@ class Graph:
         self._nodes: dict[tuple[Any, ...], Value] = {}
         self.path, self.kept = path, kept
         self.outputs: dict[str, Value] = {}
+        self.totals: list[Value] = []
         self.functions: list[Callable[..., Any]] = []
 
     def input(self, name: str) -> Value:
@@ -300,8 +305,17 @@ class Graph:
     def _unique(self, key: tuple[Any, ...], value: Value) -> Value:
         return self._nodes.setdefault(key, value)
 
+    def total(self, x: Value) -> Value:
+        """Return a new total.
+
+        Equal ones stay apart and unused ones stay: programs that run side by side meet at every total,
+        and count them.
+        """
+        self.totals.append(Value(self, "total", (x,), None))
+        return self.totals[-1]
+
     def nodes(self) -> list[Value]:
-        """Return every node that an output needs, operands before what uses them."""
+        """Return every node that is needed, operands before what uses them."""
         done: dict[int, Value] = {}
 
         def visit(v: Value) -> None:
@@ -311,13 +325,17 @@ class Graph:
                 visit(a)
             done[id(v)] = v
 
-        for v in self.outputs.values():
+        for v in [*self.totals, *self.outputs.values()]:
             visit(v)
         return list(done.values())
 
 
 class _Symbols:
     """The ``s`` of a rule while it is traced."""
+
+    _values: dict[str, Value]
+    _assigned: dict[str, Value]
+    step: Host
 
     def __init__(self, graph: Graph):
         object.__setattr__(self, "_values", {name: graph.input(name) for name in graph.kept})
@@ -335,22 +353,23 @@ class _Symbols:
         self._values[name] = self._assigned[name] = _lift(before, value)
 
 
-@dataclass(frozen=True)
 class _Hyperparameters:
-    """The ``h`` of a rule while it is traced: numbers are symbols, a flag is a branch."""
+    """The ``h`` of a rule while it is traced: numbers are symbols, flags and names are branches."""
 
-    values: Mapping[str, Any]
-    path: Path
+    def __init__(self, values: Mapping[str, Any], path: Path):
+        self._values, self._path = values, path
 
     def __getattr__(self, name: str) -> Any:
-        value, text = self.values[name], f"h[{name!r}]"
+        value, text = self._values[name], f"h[{name!r}]"
         if isinstance(value, bool):
-            return self.path.decide(text)
-        if isinstance(value, tuple | list):
-            return tuple(Host(f"{text}[{i}]", self.path) for i in range(len(value)))
+            return self._path.decide(text)
         if isinstance(value, int | float):
-            return Host(text, self.path)
-        self.path.decide(f"({text} == {value!r})")
+            return Host(text, self._path)
+        if isinstance(value, tuple | list):
+            return tuple(Host(f"{text}[{i}]", self._path) for i in range(len(value)))
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"a hyperparameter is a number, numbers, a flag or a name, not {value!r}")
+        self._path.decide(f"({text} == {value!r})")
         return value
 
 

@@ -3,7 +3,7 @@
 Nothing is fused, reordered or updated in place: what the rule says is what is computed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,49 +11,48 @@ import torch
 from torch import Tensor
 
 from descend.methods import equations
-from descend.methods.rule import Namespace, Rule
+from descend.methods.executors.formats import widest
+from descend.methods.rule import Batch, Namespace, Rule
 
 
-def run(
-    rule: Rule,
-    w: Sequence[Tensor],
-    g: Sequence[Tensor],
-    kept: Mapping[str, Sequence[Tensor]],
-    steps: Sequence[int],
-    hyperparameters: Mapping[str, Any],
-) -> None:
-    """Take one step, writing into ``w`` and ``kept``.
+def run(rule: Rule, batches: Sequence[Batch]) -> None:
+    """Take one step, writing into what the batches hold.
 
     Args:
         rule: the equations.
-        w: parameters.
-        g: their gradients, never written to.
-        kept: for each quantity kept, one tensor a parameter.
-        steps: each parameter's own step count, this step included.
-        hyperparameters: by torch's names.
+        batches: one a parameter group.
     """
-    h = Namespace(hyperparameters)
-
-    def once(i: int) -> tuple[Tensor, dict[str, Any]]:
-        s = SimpleNamespace(step=steps[i], **{name: values[i] for name, values in kept.items()})
-        new = rule.equations(w[i], g[i], s, h)
-        return new, {name: getattr(s, name) for name in kept}
-
-    # A `total` needs every tensor's part before any can go on. The rule is pure, so it is simply run
+    # A `total` needs every tensor's share before any can go on. The rule is pure, so it is simply run
     # again from the start each time one more total is known.
     known: list[Tensor] = []
     while True:
-        results, parts = [], []
-        for i in range(len(w)):
-            try:
-                with equations.totals(known):
-                    results.append(once(i))
-            except equations.Cut as cut:
-                parts.append(cut.part)
-        if not parts:
+        results: list[list[tuple[Tensor, Any]]] = []
+        shares = []
+        for batch in batches:
+            for i in range(len(batch.w)):
+                try:
+                    with equations.totals(known):
+                        results.append(_once(rule, batch, i))
+                except equations.Cut as cut:
+                    shares.append(cut.share)
+        if not shares:
             break
-        known.append(torch.stack(parts).sum())
-    for i, (new, state) in enumerate(results):
-        for name, value in state.items():
-            kept[name][i].copy_(value if isinstance(value, Tensor) else torch.as_tensor(value))
-        w[i].copy_(new)
+        known.append(torch.stack([x.to(shares[0].device) for x in shares]).sum())
+    for places in results:
+        for place, value in places:
+            place.copy_(value)
+
+
+def _once(rule: Rule, batch: Batch, i: int) -> list[tuple[Tensor, Any]]:
+    """Run the rule on tensor ``i``: where to write, and what."""
+    places = {name: values[min(i, len(values) - 1)] for name, values in batch.kept.items()}
+    w, g = batch.w[i], batch.g[i]
+    dtype = widest([w, g, *places.values()])
+    s = SimpleNamespace(step=batch.steps[i], **{name: x.to(dtype) for name, x in places.items()})
+    new = rule.equations(w.to(dtype), g.to(dtype), s, Namespace(batch.hyperparameters))
+    results = [(w, new)]
+    for name, place in places.items():
+        if rule.kept[name].kind != "all" or i == 0:  # the numbers for all come out the same every time
+            results.append((place, getattr(s, name)))
+    # A rule may hand back what it was given (s.a, s.b = s.b, s.a), which is about to be overwritten.
+    return [(place, torch.as_tensor(value).clone()) for place, value in results]

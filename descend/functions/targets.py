@@ -1,0 +1,205 @@
+"""What a person can name as a target, and the problem it stands for.
+
+torch is imported only once a problem is made: the names alone cost nothing.
+"""
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from descend.errors import DataError, RunError, UsageError, nearest
+from descend.functions.sample_names import SAMPLE_NAMES, sample_name
+from descend.functions.surface_names import SURFACE_NAMES, surface_name
+
+if TYPE_CHECKING:
+    from descend.functions.problem import Problem, Reader
+
+TABLES = (".csv", ".tsv", ".tab", ".parquet", ".pq")
+TEXTS = (".txt", ".text", ".md", ".rst", ".tex")
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+ACCEPTED = (
+    "a built-in name, a CSV or Parquet file, a folder of pictures or of IDX files, a text file,"
+    " or file.py:name"
+)
+
+READERS = {
+    "table": ("descend.functions.tables", "TableReader"),
+    "sample": ("descend.functions.samples", "SampleReader"),
+    "pictures": ("descend.functions.pictures", "PictureReader"),
+    "text": ("descend.functions.text", "TextReader"),
+}
+"""Where the reader of each kind in ``run.json`` is."""
+
+
+def built_in_names() -> list[str]:
+    """Return every target that needs no file: the samples, then the surfaces.
+
+    Example:
+        >>> built_in_names()[:3]
+        ['digits', 'diabetes', 'breast-cancer']
+    """
+    return [*SAMPLE_NAMES, *SURFACE_NAMES]
+
+
+def reader_from_json(saved: "dict[str, Any]") -> "Reader":
+    """Rebuild the reader that a run was saved with.
+
+    Args:
+        saved: what its ``to_json`` returned; ``saved["kind"]`` says which it is.
+
+    Raises:
+        RunError: where there is no such kind.
+    """
+    kind = saved.get("kind")
+    if kind not in READERS:
+        raise RunError(
+            f"a reader of kind {', '.join(READERS)}",
+            repr(kind),
+            "the run may need a newer version of descend",
+        )
+    module, name = READERS[kind]
+    return getattr(import_module(module), name).from_json(saved)
+
+
+def problem_from_target(
+    target: str, *, target_column: str | None = None, seed: int = 0, **options: Any
+) -> "Problem":
+    """Make the problem that a target names.
+
+    A built-in name comes first (``./digits`` is a file or folder of that name), then ``file.py:name``,
+    then files by their suffix, and folders by what is in them.
+
+    Args:
+        target: a built-in name; a CSV or Parquet file; a folder of pictures or of IDX files; a text file;
+            or ``file.py:name``, where ``name`` is a ``Problem`` or a function that returns one.
+        target_column: the column of a table to predict.
+        seed: draws the parts of the data and the initial parameters.
+        options: what else that kind of problem takes: ``task``, ``metric`` and ``log`` for a table,
+            ``skip_unreadable`` for pictures, ``context`` for a text, ``dimension`` and the like for
+            surfaces, and the parameters of a person's own function.
+
+    Raises:
+        UsageError: where the target is none of these, or something was given that it does not take.
+        DataError: where its file cannot be learned from.
+        MissingExtra: where a package that it needs is not installed.
+    """
+    if name := sample_name(target):
+        return _made("samples", "sample_problem", name, "sample data", target_column, options, seed=seed)
+    if name := surface_name(target):
+        _no_column(target_column, "a surface")
+        surface = import_module("descend.functions.surfaces").surface_problem
+        return surface(name, seed=seed, **options)  # it refuses other options itself
+    path, _, name = target.rpartition(":")
+    if path.lower().endswith(".py") or target.lower().endswith(".py"):
+        _no_column(target_column, "a problem in Python")
+        from descend.functions.python_file import problem_from_file
+
+        known = path.lower().endswith(".py")
+        return problem_from_file(Path(path if known else target), name if known else None, seed, options)
+    return _from_path(target, target_column, seed, options)
+
+
+def _from_path(target: str, column: str | None, seed: int, options: dict[str, Any]) -> "Problem":
+    path = Path(target).expanduser()
+    try:
+        exists, is_folder = path.exists(), path.is_dir()
+    except (OSError, ValueError):  # a name too long, or with a zero byte
+        exists = is_folder = False
+    if not exists:
+        raise _unknown(target, path)
+    if is_folder:
+        try:
+            return _made("pictures", "picture_problem", path, "a folder", column, options, seed=seed)
+        except PermissionError as error:
+            raise DataError(
+                "a folder that can be read", f"{error.filename} ({error.strerror})", "check its permissions"
+            ) from None
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    last = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if last in TABLES or (column is not None and last in (*TEXTS, ".dat", ".data", "")):
+        if column is None:
+            raise _no_target(path)
+        table = import_module("descend.functions.tables").table_problem
+        _known_options(table, options, "a table")
+        return table(path, column, seed=seed, **options)
+    if last in TEXTS:
+        return _made("text", "text_problem", path, "a text", column, options, seed=seed)
+    if last in PICTURES or ("idx" in path.name.lower() and "ubyte" in path.name.lower()):
+        what = "pictures" if last in PICTURES else "IDX files"
+        raise UsageError(
+            f"a folder of {what}", f"the single file {target}", f"name the folder: {path.parent}"
+        )
+    raise UsageError(
+        ACCEPTED,
+        f"{target}, of no kind that is known",
+        f"name it {path.stem}.csv or .txt if that is what it is",
+    )
+
+
+def _no_target(path: Path) -> UsageError:
+    """Return the error for a table without the column to predict, which names its columns."""
+    columns = import_module("descend.functions.table_files").read_table(path)[0].columns
+    more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
+    return UsageError(
+        f"--target with the column of {path.name} to predict",
+        "none",
+        f"add --target and one of: {', '.join(columns[:20])}{more}",
+    )
+
+
+def _unknown(target: str, path: Path) -> UsageError | DataError:
+    """Return the error for what is neither a name nor there."""
+    if path.suffix or "/" in target or "\\" in target:
+        near = _neighbour(path)
+        return DataError(
+            ACCEPTED, f"{target}, which does not exist", f"did you mean {near}?" if near else "check the path"
+        )
+    do = nearest(target, built_in_names())
+    if not do.startswith("did"):
+        do = f"built in are {', '.join(SAMPLE_NAMES)}, and surfaces such as rosenbrock"
+    return UsageError(ACCEPTED, repr(target), do)
+
+
+def _neighbour(path: Path) -> Path | None:
+    """Return the file beside ``path`` whose name is nearly its name."""
+    from difflib import get_close_matches
+
+    try:
+        names = [other.name for other in path.parent.iterdir()]
+    except OSError:
+        return None
+    close = get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return path.parent / close[0] if close else None
+
+
+def _made(
+    module: str,
+    function: str,
+    source: str | Path,
+    what: str,
+    column: str | None,
+    options: dict[str, Any],
+    *,
+    seed: int,
+) -> "Problem":
+    _no_column(column, what)
+    make = getattr(import_module(f"descend.functions.{module}"), function)
+    _known_options(make, options, what)
+    return make(source, seed=seed, **options)
+
+
+def _no_column(column: str | None, what: str) -> None:
+    if column is not None:
+        raise UsageError(f"no --target for {what}", repr(column), "leave it out: only a table has columns")
+
+
+def _known_options(make: Callable[..., "Problem"], options: dict[str, Any], what: str) -> None:
+    """Refuse options that ``make`` does not take by keyword."""
+    parameters = inspect.signature(make).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "seed"]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"an option of {what}", name, nearest(name, known) if known else "leave it out")
