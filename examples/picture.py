@@ -88,7 +88,8 @@ def draw(paths: dict[str, list[tuple[float, float]]]) -> str:
         )
         value = float(VALLEY.function(torch.tensor(path[-1], dtype=torch.float64)))
         out.append(
-            f'<text x="{WIDTH - 340}" y="{HEIGHT - 100 + 24 * row}" font-size="16" fill="{color}" font-weight="600">'
+            f'<text x="{WIDTH - 340}" y="{HEIGHT - 100 + 24 * row}" font-size="16" font-weight="600"'
+            f' fill="{color}">'
             f"{name}: {value:.2g} after {STEPS} steps</text>"
         )
     a, b = place(*MINIMUM)

@@ -37,10 +37,14 @@ def fit_columns(
     Raises:
         DataError: where a column of numbers or dates holds a few cells of text.
     """
+    import polars as pl
+
     kinds: dict[str, str] = {}
+    columns: list[pl.Series] = []
     for name in table.columns:
         kinds[name], cells = typed(table[name])
-        table = table.with_columns(cells)
+        columns.append(cells)
+    table = pl.DataFrame(columns)
     bins = _bins(len(table), sum(kind in ("number", "date") for kind in kinds.values()))
     chosen: list[Column] = []
     left_out: dict[str, str] = {}

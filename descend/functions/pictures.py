@@ -1,7 +1,6 @@
 """Pictures as a classification problem: a folder with one subfolder a class, or IDX files."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -277,6 +276,3 @@ def _settings(n: int) -> Settings:
 
 def _described(form: Form) -> str:
     return f"{form.height} × {form.width} pixels, {'grey' if form.channels == 1 else 'colour'}"
-
-
-__all__: Sequence[str] = ["PictureReader", "picture_problem"]

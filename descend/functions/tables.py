@@ -200,7 +200,8 @@ def table_problem(
         answer = Amounts.fit(values[parts[0].numpy()], log)
         numbers = answer.encode(values)
         if answer.log:
-            notes.append(f"the logarithm of {name} is learned: it is positive and skewed")
+            reason = "it is positive and skewed" if log is None else "as was asked for"
+            notes.append(f"the logarithm of {name} is learned: {reason}")
 
     columns, left_out, table = fit_columns(table.drop(name), known[parts[0].numpy()])
     if not columns:

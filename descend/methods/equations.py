@@ -65,9 +65,10 @@ minimum = _word("minimum", min, _pairwise(torch.clamp_max, torch.minimum))
 norm = _word("norm", None, torch.linalg.vector_norm)
 """The Euclidean norm of a whole tensor: one number a tensor."""
 lerp = _word("lerp", lambda a, b, t: a + t * (b - a), torch.lerp)
-"""a + t (b − a): a moved a share t of the way to b; t is a hyperparameter."""
+"""a + t (b − a): a moved a share t of the way to b."""
 where = _word("where", _where, _where)
-"""a where c holds, b elsewhere. On hyperparameters and steps it is decided once a tensor."""
+"""a where c holds, b elsewhere. Conditions are comparisons, and good for nothing else; those of
+hyperparameters and steps are decided once a tensor."""
 
 
 def whole(function: Callable[..., Tensor], *args: Any) -> Any:
@@ -102,9 +103,9 @@ def totals(known: Iterable[Tensor]) -> Iterator[None]:
 
 
 def total(x: Any) -> Any:
-    """Σx over every element of every parameter: one number for all.
+    """Σx over every element of x of every parameter in every group: one number for all.
 
-    This is where sharded training communicates.
+    This is where sharded training communicates. Groups must agree on how many totals there are.
     """
     if isinstance(x, Value):
         return apply("total", x)

@@ -30,7 +30,7 @@ def read(tmp_path, content, name="table.csv"):
         ("table.csv", PLAIN.replace(b"\n", b"\r")),
         ("table.csv", b"\n" + PLAIN + b"\n\r\n"),
         ("table.csv", PLAIN.decode().encode("utf-16")),
-        ("table.csv.gz", gzip.compress(PLAIN)),
+        ("table.csv.gz", gzip.compress(PLAIN, mtime=0)),
         ("table", b' a , b\n1,2.5\n"x,y","say ""no"""'),
         ("table.tsv", b'a\tb\n1\t2.5\nx,y\t"say ""no"""\n'),
         ("table.csv", b'a;b\n1;2,5\nx,y;"say ""no"""\n'),
@@ -102,7 +102,7 @@ BAD = {
     "an open quote": (b'a,b\n"1,2\n3,4\n', "table.csv", "quotes"),
     "not parquet": (b"a,b\n1,2\n", "table.parquet", "cannot be read"),
     "truncated parquet": (b"PAR1\x15\x04\x15", "table.parquet", "cannot be read"),
-    "truncated gzip": (gzip.compress(b"a,b\n1,2\n" * 99)[:-9], "table.csv.gz", "damaged"),
+    "truncated gzip": (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], "table.csv.gz", "damaged"),
 }
 
 

@@ -15,7 +15,6 @@ from sklearn.metrics import r2_score
 from descend.errors import DataError, DescendError, UsageError
 from descend.functions.data import InMemory
 from descend.functions.tables import TableReader, table_problem
-from descend.functions.wide_and_deep import WideAndDeep
 
 
 def write(folder, frame, name="table.csv"):
@@ -264,24 +263,6 @@ def test_any_mixture_of_missing_values_is_answered(mixed, mixed_problem, data):
     assert all(math.isfinite(answer["prediction"]) for answer in answers)
 
 
-def test_a_straight_line_keeps_its_only_column(tmp_path):
-    (tmp_path / "line.csv").write_text("n,y\n" + "".join(f"{i},{2.5 * i}\n" for i in range(1, 41)))
-    problem = table_problem(tmp_path / "line.csv", "y")
-    assert problem.facts["columns"]["number"] == 1 and problem.facts["notes"] == []
-
-
-@pytest.mark.parametrize(
-    ("header", "kept"),
-    [("customer_id,a,y", 1), ("Unnamed: 0,a,y", 1), (",a,y", 1), ("n,a,y", 1), ("year,a,y", 2), ("a,n,y", 2)],
-)
-def test_row_numbers_are_left_out_but_not_time(tmp_path, header, kept):
-    rows = [(i, i * i % 17) for i in range(1, 61)]
-    rows = [r if not header.startswith("a") else r[::-1] for r in rows]
-    text = "\n".join([header, *(f"{a},{b},{a % 7 + b * 1.5}" for a, b in rows)])
-    (tmp_path / "t.csv").write_text(text)
-    assert table_problem(tmp_path / "t.csv", "y").facts["columns"]["number"] == kept
-
-
 def lines(row, n=30, header="x,y"):
     return "\n".join([header, *(row(i) for i in range(n))])
 
@@ -381,20 +362,3 @@ def test_bad_input_to_predict_is_one_clear_sentence(tmp_path, case):
 def test_a_table_takes_no_options(ames, ames_problem):
     with pytest.raises(UsageError, match="temperature"):
         ames_problem.reader.predict(ames_problem.function, ames, temperature=1)
-
-
-def test_wide_and_deep_starts_at_zero_and_adds_its_parts():
-    torch.manual_seed(0)
-    function = WideAndDeep(5, 3, [4, 7], dropout=0.5).eval()
-    x, codes = torch.randn(6, 5), torch.stack([torch.randint(4, (6,)), torch.randint(7, (6,))], 1)
-    assert function(x, codes).shape == (6, 3) and not function(x, codes).any()
-    with torch.no_grad():
-        for p in function.parameters():
-            p.normal_()
-    embedded = torch.cat([x, *(function.embedding.weight[codes[:, i] + (0, 4)[i]] for i in range(2))], 1)
-    h = embedded
-    for layer in function.deep:
-        h = torch.nn.functional.silu(h @ layer.weight.T + layer.bias)
-    expected = embedded @ function.wide.weight.T + function.wide.bias + h @ function.last.weight.T
-    torch.testing.assert_close(function(x, codes), expected)
-    assert WideAndDeep(5).eval()(x).shape == (6,)

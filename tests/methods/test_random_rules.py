@@ -183,8 +183,6 @@ def random_rule(script, exact):
                 else:
                     setattr(s, op, value)
                 continue
-            if op == "total" and x.level == ALL:
-                continue
             value, level, bits = combine(op, x, y, z, s, h)
             if exact and bits > BITS:
                 value, bits = sign(value), 1

@@ -101,7 +101,7 @@ def _jobs(rule: Rule, batch: Batch) -> Iterator[_Job]:
             # Each group needs the old numbers for all, whichever is done first, and one writes the new.
             own = name in for_all
             job.lists[name] = values = [x.to(device, dtype, copy=own) for x in place]
-            if name != "g" and (own or place[0].dtype != dtype) and (not own or index[0] == 0):
+            if name != "g" and (index[0] == 0 if own else place[0].dtype != dtype):
                 job.stores.append((place, values))
         yield job
 

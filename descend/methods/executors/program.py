@@ -163,8 +163,8 @@ class _Writer:
         elif v.op == "norm":
             self._name(v, f"torch._foreach_norm({name})")
         elif v.op == "total":
-            assert self._level(v.args[0]) != ALL, "a total of what is one number for all"
             self.cuts = True
+            name = self._operand(v.args[0], TENSOR)  # what is one for all counts once a tensor
             # One tensor that all programs share: not to be overwritten.
             self._name(v, f"[(yield torch.stack([share(x) for x in {name}]).sum())]", owned=False)
         elif v.op == "fill":
