@@ -51,6 +51,10 @@ class MissingExtra(DescendError):
         )
 
 
+_MOST = 40
+"""How many names an error lists."""
+
+
 def nearest(name: str, known: "list[str]") -> str:
     """Name the closest known names, for the last part of an error.
 
@@ -63,7 +67,9 @@ def nearest(name: str, known: "list[str]") -> str:
     """
     from difflib import get_close_matches
 
-    close = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    spelled = {k.lower(): k for k in reversed(known)}
+    close = [spelled[k] for k in get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)]
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"choose one of: {', '.join(known)}"
+    more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
+    return f"choose one of: {', '.join(known[:_MOST])}{more}"

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from descend.methods.rule import Kept, elementwise
 from descend.methods.trace import Host, Value, apply, apply_whole, host_apply
 
 
@@ -71,15 +72,18 @@ where = _word("where", _where, _where)
 hyperparameters and steps are decided once a tensor."""
 
 
-def whole(function: Callable[..., Tensor], *args: Any) -> Any:
+def whole(function: Callable[..., Tensor], *args: Any, gives: Kept = elementwise) -> Any:
     """function(x, ...) of whole tensors: a product of matrices, an eigenbasis, a mean.
 
     Args:
         function: takes tensors, then numbers; returns a new tensor, which is not a view of what it was
             given.
         *args: tensors first, then hyperparameters or numbers.
+        gives: ``one_a_tensor`` where the result is a single number.
     """
-    return apply_whole(function, *args) if isinstance(args[0], Value) else function(*args)
+    if not isinstance(args[0], Value):
+        return function(*args)
+    return apply_whole("reduce" if gives.kind == "tensor" else "whole", function, *args)
 
 
 class Cut(Exception):

@@ -260,15 +260,21 @@ def apply(op: str, *args: Any) -> Any:
     return graph.node(f"{op}_host" if hosts else op, tensors, hosts[0] if hosts else None)
 
 
-def apply_whole(function: Callable[..., Any], *args: Any) -> Value:
-    """Apply an opaque function of whole tensors; numbers come after the tensors."""
+def apply_whole(kind: str, function: Callable[..., Any], *args: Any) -> Value:
+    """Apply an opaque function of whole tensors; numbers come after the tensors.
+
+    Args:
+        kind: ``whole``, or ``reduce`` where the result is one number a tensor.
+        function: the function.
+        *args: its arguments.
+    """
     tensors = tuple(a for a in args if isinstance(a, Value))
     hosts = [Host.of(a) for a in args[len(tensors) :]]
     functions = tensors[0].graph.functions
     if function not in functions:
         functions.append(function)
     host = Host(f"({''.join(f'{a.text}, ' for a in hosts)})", None)
-    return tensors[0].graph.node(f"whole{functions.index(function)}", tensors, host)
+    return tensors[0].graph.node(f"{kind}{functions.index(function)}", tensors, host)
 
 
 def _lift(like: Value, x: Any) -> Value:
@@ -283,7 +289,7 @@ class Graph:
         kept: what it keeps, by name.
         outputs: ``w`` and every kept quantity → the value after the step, in the rule's own order.
         totals: the sums over all parameters, in the rule's own order.
-        functions: the opaque functions of whole tensors; operation ``whole0`` is the first.
+        functions: the opaque functions of whole tensors; operations ``whole0`` and ``reduce0`` are the first.
     """
 
     def __init__(self, path: Path, kept: Mapping[str, Kept]) -> None:

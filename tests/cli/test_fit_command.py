@@ -234,12 +234,12 @@ def test_in_a_terminal(tmp_path):
 
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
     process = subprocess.Popen(
-        command("fit", "rosenbrock", "--seconds", 4, "--threads", 1),
+        command("fit", "rosenbrock", "--method", "sgd", "--lr", 1e-6, "--steps", 6000, "--threads", 1),
         cwd=tmp_path,
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env=os.environ | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
+        env=os.environ | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", "COLUMNS": "110"},
     )
     os.close(terminal)
     said = b""

@@ -151,7 +151,7 @@ def combine(op, x, y, z, s, h):
         case "flip":
             return whole(flipped, a), x.level, x.bits
         case "sum":
-            return whole(shifted_sum, a, h.three), max(x.level, TENSOR), x.bits + 6
+            return whole(shifted_sum, a, h.three, gives=one_a_tensor), max(x.level, TENSOR), x.bits + 6
         case "root":
             return sqrt(absolute(a) + 1), x.level, 0
         case "quotient":

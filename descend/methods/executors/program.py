@@ -48,7 +48,8 @@ class Program:
         self.source = writer.source()
         self.cuts = writer.cuts
         scope: dict[str, Any] = {"torch": torch, "math": math, "share": share}
-        scope.update({f"whole{i}": function for i, function in enumerate(graph.functions)})
+        for i, function in enumerate(graph.functions):
+            scope[f"whole{i}"] = scope[f"reduce{i}"] = function
         exec(compile(self.source, "<descend rule>", "exec"), scope)
         self.holds, self.constants, self.step = scope["holds"], scope["constants"], scope["step"]
 
@@ -79,7 +80,7 @@ class _Writer:
                 level = ALL
             else:
                 level = min(self.levels[id(a)] for a in v.args)
-                level = max(level, TENSOR) if v.op == "norm" else level
+                level = max(level, TENSOR) if v.op.startswith(("norm", "reduce")) else level
             self.levels[id(v)] = level
         for v in self.graph.outputs.values():
             self.left[id(v)] = self.left.get(id(v), 0) + 1  # an output stays alive to the end
@@ -169,7 +170,7 @@ class _Writer:
             self._name(v, f"[(yield torch.stack([share(x) for x in {name}]).sum())]", owned=False)
         elif v.op == "fill":
             self._name(v, f"[torch.full_like(x, {host}, dtype=w[0].dtype) for x in {name}]")
-        elif v.op.startswith("whole"):
+        elif v.op.startswith(("whole", "reduce")):
             self._loop(v, v.op, f"*{host}", owned=False)
         else:  # comparisons leave truth values, no place for numbers
             op = v.op.removesuffix("_host")
