@@ -157,6 +157,7 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--blocks", type=int, default=15)
+    parser.add_argument("--only", choices=["MLP", "CNN"])
     parser.add_argument("--without-peers", action="store_true")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -164,6 +165,8 @@ def main() -> None:
         f"torch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} thread(s)"
     )
     for name, make, steps in (("MLP", mlp, 36 * 18), ("CNN", cnn, 31)):
+        if options.only and options.only != name:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             loops = {
                 "bare torch": bare(make, lambda p: torch.optim.AdamW(p, lr=1e-3)),

