@@ -48,6 +48,7 @@ class Loop:
         # Asking a GPU for a loss waits for everything that was launched; on the CPU it costs nothing.
         self.wait = 1 if descent.device.type == "cpu" or descent.exact else LOSSES_AT_ONCE
         self.pending: list[Any] = []
+        self.evaluated, self.evaluation_seconds, self.evaluated_step = self.now, 0.0, -1
         self.latest = math.nan
 
     def _seldom_enough(self) -> int:
@@ -111,9 +112,10 @@ class Loop:
         if before is not None and norm is not None:
             self._sample(step, norm, before)
         self.pending.append(loss if self.wait > 1 else value)
-        if step % self.wait and step != until.steps and not self._evaluation_due(step):
+        due = self._evaluation_due(step)
+        if step % self.wait and step != until.steps and not due:
             return None
-        return self._account() or self._judge()
+        return self._account() or self._judge(due)
 
     def _account(self) -> Outcome | None:
         """Take in the losses of the steps since the last time."""
@@ -170,15 +172,22 @@ class Loop:
         record.add("time/elapsed(s)", step, time.perf_counter() - self.started)
 
     def _evaluation_due(self, step: int) -> bool:
-        return bool(self.evaluate_every) and step % self.evaluate_every == 0
+        if not self.evaluate_every:
+            return False
+        if step % self.evaluate_every == 0:
+            return True
+        if self.until.seconds is None or self.until.steps is not None:
+            return False
+        # Where the clock decides, an epoch may never end: look twenty times, if that is cheap.
+        return self.now - self.evaluated > max(self.until.seconds / 20, 20 * self.evaluation_seconds)
 
-    def _judge(self) -> Outcome | None:
+    def _judge(self, due: bool) -> Outcome | None:
         """Say whether the step just taken ended the descent."""
         d, until = self.descent, self.until
         first = d.course["first"]
         if d.steps > 20 and d.recent_loss > first + 1e4 * max(abs(first), 1.0):
             return Outcome.DIVERGED
-        if self._evaluation_due(d.steps):
+        if due:
             self._evaluate()
             if self._satisfied(d.validation.get("loss", math.inf)):
                 return Outcome.SATISFIED
@@ -203,7 +212,11 @@ class Loop:
 
     def _evaluate(self) -> None:
         d = self.descent
+        began = time.perf_counter()
         found = d.evaluate()
+        self.evaluated = time.perf_counter() - self.started
+        self.evaluation_seconds = time.perf_counter() - began
+        self.evaluated_step = d.steps
         if self.record is not None:
             for name, value in found.items():
                 self.record.add(f"{name}/validation", d.steps, value)
@@ -252,9 +265,7 @@ class Loop:
         if self.pending:
             outcome = self._account() or outcome
         if outcome is not Outcome.INTERRUPTED and not outcome.failed:
-            if d.problem.validation is not None and (
-                not self.evaluate_every or d.steps % self.evaluate_every or not d.validation
-            ):
+            if d.problem.validation is not None and self.evaluated_step != d.steps:
                 self._evaluate()
             if d.exact and outcome is not Outcome.MINIMUM:
                 found = d.problem.evaluate(d.function, d.problem.train)["loss"]
