@@ -106,7 +106,7 @@ class Loop:
                 d.clip(norm, d.settings.clip)
         if d.exact:
             self._remember(value)
-        before = torch._foreach_clone(d.parameters) if sampled else None
+        before = [p.detach().clone() for p in d.parameters] if sampled else None
         d.method.step()
         d.steps = step
         if before is not None and norm is not None:

@@ -231,7 +231,7 @@ class _Writer:
             ready = [place for place in moves if place not in moves.values()]
             if not ready:  # a ring of exchanges: keep one old value aside
                 ready = [next(iter(moves))]
-                self.lines.append(f"aside = torch._foreach_clone({ready[0]})")
+                self.lines.append(f"aside = [x.clone() for x in {ready[0]}]")
                 moves = {k: "aside" if value == ready[0] else value for k, value in moves.items()}
             for place in ready:
                 self.lines.append(f"torch._foreach_copy_({place}, {moves.pop(place)}{repeated[place]})")
