@@ -172,24 +172,27 @@ def random_rule(script, exact):
     def equations(w, g, s, h):
         pool = [Term(x, level, 3) for x, level in ((w, 0), (g, 0), (s.a, 0), (s.b, 0), (s.n, 1), (s.d, 2))]
         new_w = None
+
+        def small(term):  # what goes into the next step must not grow from step to step
+            return sign(term.value) if exact and term.bits > 3 else term.value
+
         for op, i, j, k in script:
-            x, y, z = (pool[-1 - m % len(pool)] for m in (i, j, k))  # most often the newest
             if op in PLACES:
                 reachable = [t for t in pool if t.level >= PLACES[op]]
-                chosen = reachable[-1 - i % len(reachable)]
-                value = sign(chosen.value) if exact and chosen.bits > 3 else chosen.value
+                value = small(reachable[-1 - i % len(reachable)])
                 if op == "w":
-                    new_w = Term(value, chosen.level, 3)
+                    new_w = value
                 else:
                     setattr(s, op, value)
                 continue
+            x, y, z = (pool[-1 - m % len(pool)] for m in (i, j, k))  # most often the newest
             value, level, bits = combine(op, x, y, z, s, h)
             if exact and bits > BITS:
                 value, bits = sign(value), 1
             if not exact:
                 value = maximum(minimum(value, 8.0), -8.0)
             pool.append(Term(value, level, bits))
-        return pool[-1].value if new_w is None else new_w.value
+        return small(pool[-1]) if new_w is None else new_w
 
     return equations
 
