@@ -23,7 +23,7 @@ BUSY = "while True: pass"
 
 def step_seconds(folder: Path, *flags: str) -> tuple[float, int]:
     """Return the median seconds a step over the run's sampled stretches, and the threads chosen."""
-    command = [sys.executable, "-m", "descend", "fit", "digits", "--steps", "1500", "--json", *flags]
+    command = [sys.executable, "-m", "descend", "fit", "digits", "--steps", "600", "--json", *flags]
     done = subprocess.run([*command, "--out", str(folder)], capture_output=True, text=True, check=True)
     run = Run.open(json.loads(done.stdout)["run"])
     steps, times = run.metrics("time/elapsed(s)")
