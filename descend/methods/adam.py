@@ -53,7 +53,8 @@ class Adam(Method):
         tensor([0.9000])
     """
 
-    rule: ClassVar = coupled_decay(adam)
+    rule: ClassVar = adam
+    decay: ClassVar = coupled_decay
     equation: ClassVar = "w ← w − lr·m̂/(√v̂ + ε)"
 
     lr: float = 1e-3
@@ -93,7 +94,8 @@ class AdamW(Method):
         (0.9, 0.999)
     """
 
-    rule: ClassVar = decoupled_decay(adam)
+    rule: ClassVar = adam
+    decay: ClassVar = decoupled_decay
     equation: ClassVar = "w ← (1 − lr·λ)w − lr·m̂/(√v̂ + ε)"
 
     lr: float = 1e-3

@@ -65,6 +65,8 @@ minimum = _word("minimum", min, _pairwise(torch.clamp_max, torch.minimum))
 """The smaller of two, element by element; one may be a number."""
 norm = _word("norm", None, torch.linalg.vector_norm)
 """The Euclidean norm of a whole tensor: one number a tensor."""
+mean = _word("mean", None, torch.mean)
+"""The mean over a whole tensor: one number a tensor."""
 lerp = _word("lerp", lambda a, b, t: a + t * (b - a), torch.lerp)
 """a + t (b − a): a moved a share t of the way to b."""
 where = _word("where", _where, _where)

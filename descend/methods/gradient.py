@@ -50,7 +50,8 @@ class SGD(Method):
         tensor([0.8000])
     """
 
-    rule: ClassVar = coupled_decay(sgd)
+    rule: ClassVar = sgd
+    decay: ClassVar = coupled_decay
     equation: ClassVar = "w ← w − lr·g"
 
     lr: float = 1e-3
@@ -82,7 +83,8 @@ class Momentum(Method):
     Source: Polyak 1964. Equal to ``torch.optim.SGD(momentum=...)``.
     """
 
-    rule: ClassVar = coupled_decay(sgd)
+    rule: ClassVar = sgd
+    decay: ClassVar = coupled_decay
     equation: ClassVar = "m ← μm + g;  w ← w − lr·m"
 
     lr: float = 1e-2
@@ -115,7 +117,8 @@ class Nesterov(Method):
     ``torch.optim.SGD(momentum=..., nesterov=True)``.
     """
 
-    rule: ClassVar = coupled_decay(sgd)
+    rule: ClassVar = sgd
+    decay: ClassVar = coupled_decay
     equation: ClassVar = "m ← μm + g;  w ← w − lr·(g + μm)"
 
     lr: float = 1e-2

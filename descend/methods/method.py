@@ -10,7 +10,8 @@ everything else is here::
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, dataclass_transform
 
 import torch
@@ -18,8 +19,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.errors import UsageError, nearest
+from descend.methods import evaluating
 from descend.methods.executors import foreach, reference
-from descend.methods.modifiers import ascent
+from descend.methods.modifiers import MODIFIERS, composed
 from descend.methods.rule import Batch, Rule
 
 EXECUTORS: dict[str, Callable[[Rule, list[Batch]], None]] = {
@@ -35,6 +37,9 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "eps": ("at least 0", lambda x: x >= 0),
     "weight_decay": ("at least 0", lambda x: x >= 0),
 }
+
+_MODIFYING = {name for m in MODIFIERS.values() for name in (m.switch, *m.others)}
+"""Hyperparameters of modifiers, which every method takes."""
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -77,13 +82,24 @@ class Method(Optimizer):
     """
 
     rule: ClassVar[Rule]
-    """The equations."""
+    """The equations; once the class is made, with decay and the sign of the climb around them."""
+    decay: ClassVar[Callable[[Rule], Rule] | None] = None
+    """The kind of weight decay around the equations; ``None`` where they hold their own, or have none."""
+    evaluation_point: ClassVar[Callable[..., Any] | None] = None
+    """``(w, g, s, h) → the point to evaluate at``, where that is not the point of the gradients."""
+    takes: ClassVar[Callable[[Tensor], bool] | None] = None
+    """Which parameters it can take, by shape; ``None`` for all."""
     equation: ClassVar[str] = ""
     """The equations in one line."""
     summary: ClassVar[str] = ""
     """What it is, in one line."""
     bytes_per_parameter: ClassVar[int] = 0
     """Memory of its state, in bytes a float32 parameter, at the default hyperparameters."""
+
+    named: ClassVar[dict[str, type["Method"]]] = {}
+    """Every class of method by its name in lower case, for groups that name their own (routing)."""
+    base: ClassVar[Rule]
+    """The equations alone."""
 
     if typing.TYPE_CHECKING:
         params: Iterable[Any]
@@ -98,7 +114,9 @@ class Method(Optimizer):
         cls.defaults = {**getattr(cls, "defaults", {}), **own}
         cls.defaults.setdefault("maximize", False)
         if "rule" in cls.__dict__:  # a subclass of a method has it already
-            cls.rule = ascent(cls.rule)
+            cls.base = cls.rule
+        cls.rule = composed(cls.base, cls.decay)
+        cls.named.setdefault(cls.__name__.lower(), cls)
         cls.summary = (inspect.getdoc(cls) or "").partition("\n")[0]
         kept = cls.rule.keeps(cls.defaults)
         cls.bytes_per_parameter = 4 * sum(k.kind == "elementwise" for k in kept.values())
@@ -120,18 +138,22 @@ class Method(Optimizer):
             )
         given = dict(zip(cls.defaults, args, strict=False))
         for name, value in hyperparameters.items():
-            if name not in cls.defaults:
+            if name not in cls.defaults and name not in _MODIFYING:
                 raise UsageError(
-                    f"a hyperparameter of {cls.__name__}", repr(name), nearest(name, list(cls.defaults))
+                    f"a hyperparameter of {cls.__name__} or of a modifier",
+                    repr(name),
+                    nearest(name, [*cls.defaults, *_MODIFYING]),
                 )
             given[name] = value
         if executor not in EXECUTORS:
             raise UsageError("the name of an executor", repr(executor), nearest(executor, list(EXECUTORS)))
         self.executor = executor
+        self._training: dict[Tensor, Tensor] = {}  # where each parameter trains, while it is elsewhere
+        self._resumed = False
         super().__init__(params, {**cls.defaults, **given})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "executor": self.executor}
+        return {**super().__getstate__(), "executor": self.executor, "_training": {}, "_resumed": False}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -143,21 +165,44 @@ class Method(Optimizer):
         """Add parameters with hyperparameters of their own.
 
         Args:
-            param_group: ``{"params": parameters, "lr": ..., ...}``.
+            param_group: ``{"params": parameters, "lr": ..., ...}``; with ``"method": name`` they are
+                descended by that method instead, from its own defaults.
 
         Raises:
-            UsageError: where a hyperparameter is out of its range.
+            UsageError: where a hyperparameter is out of its range, or a parameter not of a shape that the
+                method takes.
         """
+        cls = self._class(param_group)
+        if cls is not type(self):
+            param_group = {**cls.defaults, **param_group}
         _add_param_group(self, param_group)
+        for part in MODIFIERS.values():
+            if part.switch in self.param_groups[-1]:
+                for name, value in part.others.items():
+                    self.param_groups[-1].setdefault(name, value)
         try:
             self._check_group(self.param_groups[-1])
         except UsageError:
             self.param_groups.pop()
             raise
 
+    def _class(self, group: Mapping[str, Any]) -> type["Method"]:
+        """Return the method that a group is descended by."""
+        name = group.get("method")
+        return type(self) if name is None else Method.named[name]
+
     def _check_group(self, group: dict[str, Any]) -> None:
-        for name in type(self).defaults:
-            self._check(name, group[name])
+        cls = self._class(group)
+        for name in cls.defaults:
+            cls._check(name, group[name])
+        if cls.takes is not None:
+            for p in group["params"]:
+                if not cls.takes(p):
+                    raise UsageError(
+                        f"for {cls.__name__}, parameters such as matrices",
+                        f"one of shape {tuple(p.shape)}",
+                        f'descend.optimizer("{cls.__name__.lower()}", model) gives it another method',
+                    )
         if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
             raise UsageError(
                 "a momentum above 0 and no dampening with nesterov",
@@ -165,8 +210,9 @@ class Method(Optimizer):
                 "set momentum=0.9, dampening=0",
             )
 
-    def _check(self, name: str, value: Any) -> None:
-        default = type(self).defaults[name]
+    @classmethod
+    def _check(cls, name: str, value: Any) -> None:
+        default = cls.defaults[name]
         if isinstance(default, bool) or name not in _RANGES:
             return
         expected, good = _RANGES[name]
@@ -190,21 +236,51 @@ class Method(Optimizer):
         Raises:
             UsageError: where a gradient is sparse.
         """
+        evaluating.back_to_training(self)
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        moving = [(group, _moving(group)) for group in self.param_groups]
-        batches = [self._batch(group, *found) for group, found in moving if found[0]]
-        if batches:
-            EXECUTORS[self.executor](type(self).rule, batches)
+        work: dict[Rule, list[Batch]] = {}
+        moving = [(group, _moving(group)) for group in self.param_groups]  # refuses before anything moves
+        for group, (owners, w, g) in moving:
+            if not owners:
+                continue
+            rule, h = self._rule(group), self._hyperparameters(group)
+            for form, found in _sorted_by_form(rule, owners, w, g):
+                work.setdefault(rule, []).append(self._batch(rule, form, group, h, *found))
+        for rule, batches in work.items():
+            self._execute(rule, batches)
         return loss
 
-    def _batch(self, group: dict[str, Any], owners: list[Tensor], w: list[Tensor], g: list[Tensor]) -> Batch:
+    def _execute(self, rule: Rule, batches: list[Batch]) -> None:
+        EXECUTORS[self.executor](rule, batches)
+
+    def _rule(self, group: dict[str, Any]) -> Rule:
+        """Return a group's equations, with the modifiers that are on around them."""
+        cls = self._class(group)
+        active = tuple(name for name in MODIFIERS if group.get(name))
+        return composed(cls.base, cls.decay, active) if active else cls.rule
+
+    def _hyperparameters(self, group: dict[str, Any]) -> dict[str, Any]:
+        h = {name: _plain_number(group[name]) for name in self._class(group).defaults}
+        for name in _MODIFYING & group.keys():
+            h[name] = _plain_number(group[name])
+        return h
+
+    def _batch(
+        self,
+        rule: Rule,
+        form: str | None,
+        group: dict[str, Any],
+        h: dict[str, Any],
+        owners: list[Tensor],
+        w: list[Tensor],
+        g: list[Tensor],
+    ) -> Batch:
         """Count the step, and gather what it works on."""
-        h = {name: _plain_number(group[name]) for name in type(self).defaults}
-        keeps = type(self).rule.keeps(h)
-        batch = Batch(w, g, {name: [] for name in keeps}, [], h)
+        keeps = rule.keeps(h, form)
+        batch = Batch(w, g, {name: [] for name in keeps}, [], h, form)
         each = [(n, k, batch.kept[n]) for n, k in keeps.items() if k.kind != "all"]
         state, steps = self.state, batch.steps
         for p, x in zip(owners, w, strict=True):
@@ -224,13 +300,25 @@ class Method(Optimizer):
                 batch.kept[name].append(group[name])
         return batch
 
+    def evaluation(self) -> AbstractContextManager[None]:
+        """Evaluate where the method evaluates: ``with opt.evaluation(): loss = ...``.
+
+        Schedule-free methods, averaged weights and Lookahead train at one point and are meant to be judged
+        and kept at another; inside the context the parameters are at that other point. For every other
+        method it changes nothing. States may be saved in either mode.
+
+        Raises:
+            UsageError: by ``step`` inside the context.
+        """
+        return evaluating.evaluation(self)
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, as ``torch.optim.Optimizer.zero_grad``."""
         _zero_grad(self, set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as torch does; it loads with ``torch.load(weights_only=True)``."""
-        return _state_dict(self)
+        return evaluating.with_training_points(self, _state_dict(self))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over a state, each tensor in the dtype it was saved in.
@@ -248,7 +336,8 @@ class Method(Optimizer):
                 for name, value in own.items():
                     if isinstance(value, Tensor):
                         self.state[p][name] = value.to(p.device, copy=True)
-            for name, kept in type(self).rule.kept.items():
+            self._resumed = self._resumed or any("training" in own for own in saved["state"].values())
+            for name, kept in self._rule(group).kept.items():
                 if kept.kind == "all" and name in group and group["params"]:
                     group[name] = group[name].to(group["params"][0].device)
 
@@ -272,6 +361,18 @@ def _moving(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Ten
             w.append(p)
             g.append(gradient)
     return owners, w, g
+
+
+def _sorted_by_form(
+    rule: Rule, *lists: list[Tensor]
+) -> Iterator[tuple[str | None, tuple[list[Tensor], ...]]]:
+    """Sort owners, parameters and gradients into the rule's forms."""
+    if rule.form is None:
+        yield None, lists
+        return
+    forms = [rule.form(w) for w in lists[1]]
+    for form in dict.fromkeys(forms):
+        yield form, tuple([x for x, f in zip(values, forms, strict=True) if f == form] for values in lists)
 
 
 def _plain_number(value: Any) -> Any:

@@ -6,9 +6,10 @@ A rule is one pure function ``(w, g, s, h) → new w``:
 * ``s``: what the method keeps for this parameter. Reading ``s.m`` gives the value before the step or,
   once assigned, the new one; assigning ``s.m = ...`` gives it for the next. ``s.step`` counts this
   parameter's own steps, from 1;
-* ``h``: the hyperparameters, by torch's names.
+* ``h``: the hyperparameters, by torch's names;
+* ``s.form``: where the rule sorts parameters into forms (``@rule(form=...)``): this one's form.
 
-It may branch (``if``) on hyperparameters and on the step count, never on a tensor's value: that is
+It may branch (``if``) on hyperparameters, on the step count and on the form, never on a tensor's value: that is
 ``where(condition, a, b)``.
 
 It is run as plain torch on one tensor at a time (the oracle, :mod:`.executors.reference`), or traced
@@ -36,6 +37,7 @@ class Kept:
         kind: ``elementwise`` (the parameter's shape), ``tensor`` (one number a tensor), ``matrix`` (a
             tensor of another shape) or ``all`` (one number for all parameters; it lives in the group).
         only_if: the name of a hyperparameter without which it is not kept at all.
+        forms: the forms of parameter for which it is kept; ``None`` for all.
         start: its value before the first step; ``"w"`` is the parameter's own initial value, another
             string the hyperparameter of that name.
         shape: of a matrix: its shape, from the parameter.
@@ -45,10 +47,15 @@ class Kept:
     only_if: str | None = None
     start: float | str = 0.0
     shape: Callable[[Tensor], tuple[int, ...]] | None = None
+    forms: tuple[str, ...] | None = None
 
     def when(self, hyperparameter: str) -> "Kept":
         """Keep it only where ``hyperparameter`` is true (or not zero)."""
         return replace(self, only_if=hyperparameter)
+
+    def of(self, *forms: str) -> "Kept":
+        """Keep it only for parameters of these forms."""
+        return replace(self, forms=forms)
 
     def starting(self, value: float | str) -> "Kept":
         """Start from ``value`` instead of zero."""
@@ -95,41 +102,47 @@ class Rule:
     Attributes:
         equations: the pure function ``(w, g, s, h) → new w``.
         kept: the quantities kept, by name.
+        form: sorts parameters into forms (a matrix, a vector, ...), for which the rule may branch.
     """
 
     equations: Callable[..., Any]
     kept: Mapping[str, Kept]
+    form: Callable[[Tensor], str] | None = None
 
     @property
     def __name__(self) -> str:
         return self.equations.__name__
 
-    def keeps(self, hyperparameters: Mapping[str, Any]) -> dict[str, Kept]:
-        """Return what is kept under these hyperparameters."""
+    def keeps(self, hyperparameters: Mapping[str, Any], form: str | None = None) -> dict[str, Kept]:
+        """Return what is kept under these hyperparameters for parameters of this form."""
         return {
             name: kept
             for name, kept in self.kept.items()
-            if kept.only_if is None or bool(hyperparameters[kept.only_if])
+            if (kept.only_if is None or bool(hyperparameters[kept.only_if]))
+            and (kept.forms is None or form in kept.forms)
         }
 
     def around(self, equations: Callable[..., Any], **kept: Kept) -> "Rule":
         """Return a rule with other equations around these (a modifier), and perhaps more to keep."""
-        return Rule(equations, {**self.kept, **kept})
+        return Rule(equations, {**self.kept, **kept}, self.form)
 
 
-def rule(**kept: Kept) -> Callable[[Callable[..., Any]], Rule]:
+def rule(form: Callable[[Tensor], str] | None = None, **kept: Kept) -> Callable[[Callable[..., Any]], Rule]:
     """Declare a function as a method's equations.
 
     Args:
+        form: sorts a parameter (or its shape's likeness) into a form, given to the rule as ``s.form``.
         **kept: what it keeps between steps: :data:`elementwise`, :data:`one_a_tensor`,
             :data:`one_for_all`, :func:`matrix`.
 
     Raises:
-        TypeError: where a name is taken.
+        TypeError: where a name is taken, or numbers for all would be kept by some forms alone.
     """
-    if taken := kept.keys() & {"w", "g", "step"}:
+    if taken := kept.keys() & {"w", "g", "step", "form"}:
         raise TypeError(f"a rule cannot keep {', '.join(taken)}: the name is taken")
-    return lambda equations: Rule(equations, kept)
+    if form is not None and any(k.kind == "all" for k in kept.values()):
+        raise TypeError("a rule with forms cannot keep numbers for all parameters")
+    return lambda equations: Rule(equations, kept, form)
 
 
 class Namespace:
@@ -149,6 +162,7 @@ class Batch:
         kept: for each quantity kept, one tensor a parameter; one tensor alone if it is one for all.
         steps: each parameter's own step count, this step included.
         hyperparameters: by torch's names.
+        form: the form of all these parameters.
     """
 
     w: list[Tensor]
@@ -156,3 +170,4 @@ class Batch:
     kept: dict[str, list[Tensor]]
     steps: list[int]
     hyperparameters: Mapping[str, Any]
+    form: str | None = None

@@ -342,11 +342,13 @@ class _Symbols:
     _values: dict[str, Value]
     _assigned: dict[str, Value]
     step: Host
+    form: str | None
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, form: str | None):
         object.__setattr__(self, "_values", {name: graph.input(name) for name in graph.kept})
         object.__setattr__(self, "_assigned", {})
         object.__setattr__(self, "step", Host("step", graph.path))
+        object.__setattr__(self, "form", form)
 
     def __getattr__(self, name: str) -> Value:
         try:
@@ -379,13 +381,16 @@ class _Hyperparameters:
         return value
 
 
-def trace(rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1) -> Graph:
+def trace(
+    rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1, form: str | None = None
+) -> Graph:
     """Run a rule once on symbols.
 
     Args:
         rule: the rule.
         hyperparameters: by torch's names; they and the step decide only which branches are taken.
         step: the parameter's own count.
+        form: the form of the parameters.
 
     Raises:
         TypeError: where the rule branches on a tensor.
@@ -394,8 +399,8 @@ def trace(rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1) -> Grap
     for kept in rule.kept.values():
         if kept.only_if is not None:
             path.decide(f"h[{kept.only_if!r}]")
-    graph = Graph(path, rule.keeps(hyperparameters))
-    s, w = _Symbols(graph), graph.input("w")
+    graph = Graph(path, rule.keeps(hyperparameters, form))
+    s, w = _Symbols(graph, form), graph.input("w")
     new = _lift(w, rule.equations(w, graph.input("g"), s, _Hyperparameters(hyperparameters, path)))
     # What is not assigned stays: being an output keeps its memory from being used for something else.
     unchanged = {name: graph.input(name) for name in graph.kept if name not in s._assigned}

@@ -13,10 +13,11 @@ STEPS = 200
 def pair(name, parameters, executor="foreach", **hyperparameters):
     """Return a method of ours and torch's, and torch's own parameters."""
     others = copies(parameters)
-    hyperparameters = {"lr": LR, **hyperparameters}
+    case = CASES[name]
+    hyperparameters = {"lr": case.lr, **hyperparameters}
     mine = TABLE[name](parameters, executor=executor, **hyperparameters)
-    text = SAME_TEXT.get(parameters[0].dtype, {})
-    return mine, CASES[name].reference(others, **hyperparameters, **text), others
+    text = SAME_TEXT.get(parameters[0].dtype, {}) if case.source == "torch.optim" else {}
+    return mine, case.reference(others, **case.theirs(hyperparameters), **text), others
 
 
 def agree(parameters, others, bound=1e-12, start=None):
@@ -32,14 +33,14 @@ def test_every_method_has_a_row():
 @variants
 @executors
 def test_float64(name, variant, executor):
-    parameters = layouts()
+    parameters = layouts(shapes=CASES[name].shapes)
     mine, sure, others = pair(name, parameters, executor, **variant)
     for _, found in zip(range(STEPS), gradients(parameters), strict=False):
         give(parameters, found)
         give(others, found)
         mine.step()
         sure.step()
-    agree(parameters, others)
+    agree(parameters, others, CASES[name].double)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)

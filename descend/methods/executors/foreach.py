@@ -16,22 +16,25 @@ from descend.methods.executors.program import Program
 from descend.methods.rule import Batch, Rule
 from descend.methods.trace import trace
 
-_programs: dict[Rule, list[Program]] = {}
+_programs: dict[tuple[Rule, str | None], list[Program]] = {}
 
 
-def program(rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1) -> Program:
+def program(
+    rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1, form: str | None = None
+) -> Program:
     """Return the program of a rule under these hyperparameters in this step, compiled once.
 
     Args:
         rule: the equations.
         hyperparameters: by torch's names; they and ``step`` decide which branches it takes.
         step: the parameters' own count.
+        form: the parameters' form.
     """
-    paths = _programs.setdefault(rule, [])
+    paths = _programs.setdefault((rule, form), [])
     for found in paths:
         if found.holds(hyperparameters, step):
             return found
-    paths.append(Program(trace(rule, hyperparameters, step)))
+    paths.append(Program(trace(rule, hyperparameters, step, form)))
     return paths[-1]
 
 
@@ -46,7 +49,7 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
     jobs = [job for batch in batches for job in _jobs(rule, batch)]
     for job in jobs:
         h = job.batch.hyperparameters
-        compiled = program(rule, h, job.step)
+        compiled = program(rule, h, job.step, job.batch.form)
         result = compiled.step(*job.lists.values(), compiled.constants(h, job.step))
         if compiled.cuts:
             running.append(result)

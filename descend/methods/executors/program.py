@@ -80,7 +80,7 @@ class _Writer:
                 level = ALL
             else:
                 level = min(self.levels[id(a)] for a in v.args)
-                level = max(level, TENSOR) if v.op.startswith(("norm", "reduce")) else level
+                level = max(level, TENSOR) if v.op.startswith(("norm", "mean", "reduce")) else level
             self.levels[id(v)] = level
         for v in self.graph.outputs.values():
             self.left[id(v)] = self.left.get(id(v), 0) + 1  # an output stays alive to the end

@@ -48,7 +48,7 @@ def _once(rule: Rule, batch: Batch, i: int) -> list[tuple[Tensor, Any]]:
     places = {name: values[min(i, len(values) - 1)] for name, values in batch.kept.items()}
     w, g = batch.w[i], batch.g[i]
     dtype = widest([w, g, *places.values()])
-    s = SimpleNamespace(step=batch.steps[i], **{name: x.to(dtype) for name, x in places.items()})
+    s = SimpleNamespace(step=batch.steps[i], form=batch.form, **{name: x.to(dtype) for name, x in places.items()})
     new = rule.equations(w.to(dtype), g.to(dtype), s, Namespace(batch.hyperparameters))
     results = [(w, new)]
     for name, place in places.items():
