@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format docs clean
 
 .venv/.demo: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -30,6 +30,9 @@ check: .venv/.test
 format: .venv/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/.demo  ## write the pages of the methods anew, from their docstrings
+	$(BIN)/python docs/write_methods.py
 
 clean:
 	rm -rf .venv runs

@@ -5,7 +5,8 @@ state is one value (:class:`~descend.descent.state.State`) that can be kept, wri
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from descend.descent.until import Until
 from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.methods import method as method_class
+from descend.methods import optimizer
+from descend.methods.stochastic_curvature import Curved
 
 
 class Descent:
@@ -83,7 +86,7 @@ class Descent:
         if not problem.has_data and "weight_decay" in cls.defaults:
             # Decay holds back what is learned from examples; on a bare function it moves the minimum.
             given.setdefault("weight_decay", 0.0)
-        self.method = cls(named, **given)
+        self.method = optimizer(self.settings.method, self.function, show=False, **given)
         self._base = [self._hyperparameters(g) for g in self.method.param_groups]
         self.schedule = Schedule(self.settings.schedule, self.settings.warmup)
         self.steps = 0
@@ -104,29 +107,66 @@ class Descent:
             problem.validation is None and size >= len(problem.train) and self.settings.accumulate == 1
         )
         self._lr_factor = 1.0
+        self._taken: list[Any] = []  # the batches of the last gradient, where they are needed again
 
     # One step ------------------------------------------------------------------------------------
-    def gradient(self) -> Tensor:
+    def gradient(self, again: bool = False) -> Tensor:
         """Compute the gradient of the loss on the next batch (or batches), into ``p.grad``.
+
+        Args:
+            again: take those of the last time once more, for a method that needs a closure.
 
         Returns:
             The loss, detached: a scalar tensor.
         """
         for p in self.parameters:
             p.grad = None
+        # A climb of SAM needs no estimate of the curvature: that is made where the parameters are.
+        graph = self.method.needs_graph and not again
+        if not graph:
+            return self._backward(False, again)
+        with _differentiable():
+            loss = self._backward(True, again)
+        assert isinstance(self.method, Curved)
+        self.method.estimate()  # before the gradients are clipped
+        return loss
+
+    def _backward(self, graph: bool, again: bool) -> Tensor:
         parts = self.settings.accumulate
+        batches: Iterable[Any] = self._taken if again else (self.batches.next() for _ in range(parts))
+        if self.method.needs_closure:
+            batches = self._taken = list(batches)
         if parts == 1:
-            loss = self.problem.loss_of(self.function, self.batches.next())
+            loss = self.problem.loss_of(self.function, next(iter(batches)))
             self._check_loss(loss)
-            loss.backward()
+            loss.backward(create_graph=graph)
             return loss.detach()
         whole = torch.zeros((), device=self.device)
-        for _ in range(parts):
-            loss = self.problem.loss_of(self.function, self.batches.next()) / parts
+        for batch in batches:
+            loss = self.problem.loss_of(self.function, batch) / parts
             self._check_loss(loss)
-            loss.backward()
+            loss.backward(create_graph=graph)
             whole += loss.detach()
         return whole
+
+    def closure(self, loss: Tensor) -> Callable[[], Tensor]:
+        """Return what a method is given that takes gradients itself.
+
+        Args:
+            loss: that of the gradient just computed, which the first call stands for; each further one
+                computes it anew, on the same batch.
+        """
+        known = [loss]
+
+        def evaluated() -> Tensor:
+            if known:
+                return known.pop()
+            found = self.gradient(again=True)
+            if self.settings.clip is not None:
+                self.clip(self.gradient_norm(), self.settings.clip)
+            return found
+
+        return evaluated
 
     def _check_loss(self, loss: Tensor) -> None:
         if self.steps == 0 and (not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad):
@@ -223,11 +263,18 @@ class Descent:
     def evaluate(self) -> dict[str, float]:
         """Measure loss and metric on the validation data, and keep the parameters if they are best.
 
+        It evaluates where the method does: an average of the weights, for example.
+
         Returns:
             ``{"loss": ..., metric: ...}``.
         """
         if self.problem.validation is None:
             return {}
+        with self.method.evaluation():
+            return self._evaluated()
+
+    def _evaluated(self) -> dict[str, float]:
+        assert self.problem.validation is not None
         found = self.validation = self.problem.evaluate(self.function, self.problem.validation)
         best = self.best
         if best is None or self._better(found, best["validation"]):
@@ -258,8 +305,11 @@ class Descent:
     def result(self) -> nn.Module:
         """Return a copy of the function with the best parameters, in eval mode."""
         function = self.problem.fresh_function().to(self.device)
-        source = self.function.state_dict() if self.best is None else self.best["function"]
-        function.load_state_dict(source)
+        if self.best is None:
+            with self.method.evaluation():
+                function.load_state_dict(self.function.state_dict())
+        else:
+            function.load_state_dict(self.best["function"])
         return function.eval()
 
     def hyperparameters(self) -> dict[str, Any]:
@@ -270,6 +320,11 @@ class Descent:
     def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
         return {name: group[name] for name in type(self.method).defaults}
 
+    def _kept_for_all(self) -> dict[str, Tensor]:
+        """Return the numbers that the method keeps for all parameters; they are in every group."""
+        group = self.method.param_groups[0]
+        return {n: group[n] for n, k in self.method.rule.kept.items() if k.kind == "all" and n in group}
+
     def _view(self) -> State:
         """Return the state, sharing memory with the descent."""
         state = self.method.state
@@ -279,7 +334,8 @@ class Descent:
             step=self.steps,
             seconds=self.seconds,
             function=dict(self.function.named_parameters()) | dict(self.function.named_buffers()),
-            kept={n: dict(state[p]) for n, p in zip(self._names, self.parameters, strict=True) if p in state},
+            kept={n: dict(state[p]) for n, p in zip(self._names, self.parameters, strict=True) if p in state}
+            | {"": self._kept_for_all()},
             hyperparameters=self._base,
             data=self.batches.state(),
             random=self._random,
@@ -318,6 +374,11 @@ class Descent:
                 self.method.state[p] = {
                     k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in state.kept[name].items()
                 }
+        numbers = state.kept.get("", {})
+        for group in self.method.param_groups:
+            for name in self._kept_for_all():  # as it was, or from the start
+                del group[name]
+            group.update({k: v.to(self.device, copy=True) for k, v in numbers.items()})
         self._base = state.hyperparameters
         for group, base in zip(self.method.param_groups, self._base, strict=True):
             group.update(base)
@@ -385,6 +446,17 @@ class Descent:
         self._random["cpu"] = torch.get_rng_state()
         if "cuda" in self._random:
             self._random["cuda"] = torch.cuda.get_rng_state(self.device)
+
+
+@contextmanager
+def _differentiable() -> Iterator[None]:
+    """Have gradients that can be differentiated again."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
+        # The leak that it warns of is taken care of: the estimate detaches the gradients.
+        warnings.filterwarnings("ignore", message="Using backward.. with create_graph")
+        yield
 
 
 def _device(device: str | torch.device | None) -> torch.device:

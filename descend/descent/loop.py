@@ -107,7 +107,7 @@ class Loop:
         if d.exact:
             self._remember(value)
         before = [p.detach().clone() for p in d.parameters] if sampled else None
-        d.method.step()
+        d.method.step(d.closure(loss) if d.method.needs_closure else None)
         d.steps = step
         if before is not None and norm is not None:
             self._sample(step, norm, before)
@@ -268,9 +268,10 @@ class Loop:
             if d.problem.validation is not None and self.evaluated_step != d.steps:
                 self._evaluate()
             if d.exact and outcome is not Outcome.MINIMUM:
-                found = d.problem.evaluate(d.function, d.problem.train)["loss"]
-                if math.isfinite(found):
-                    self._remember(found)
+                with d.method.evaluation():
+                    found = d.problem.evaluate(d.function, d.problem.train)["loss"]
+                    if math.isfinite(found):
+                        self._remember(found)
             first = d.first_loss
             improved = d.best is not None and d.exact and d.best["loss"] < first
             budget = outcome in (Outcome.OUT_OF_STEPS, Outcome.OUT_OF_TIME, Outcome.NO_MORE_PROGRESS)

@@ -27,7 +27,7 @@ class State:
         step: updates taken.
         seconds: time spent descending, over all sessions.
         function: parameters and buffers by name.
-        kept: what the method keeps, by parameter name.
+        kept: what the method keeps, by parameter name; under "" what it keeps for all parameters together.
         hyperparameters: those of each parameter group, before any schedule.
         data: the position in the training data.
         random: the random generators of torch, by device.

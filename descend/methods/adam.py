@@ -41,6 +41,9 @@ class Adam(Method):
 
     Memory: 8 bytes a float32 parameter (12 with amsgrad).
 
+    Use it when: there is no weight decay, or code for ``torch.optim.Adam`` is to give the same numbers;
+    with weight decay AdamW is the better form.
+
     Source: Kingma & Ba 2015, arXiv:1412.6980. Equal to ``torch.optim.Adam``.
 
     Example:
@@ -83,6 +86,9 @@ class AdamW(Method):
         maximize: climb instead of descending.
 
     Memory: 8 bytes a float32 parameter (12 with amsgrad).
+
+    Use it when: in doubt. It needs the least tuning of what is widely used, and is what others are
+    compared with.
 
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101. Equal to ``torch.optim.AdamW``.
 

@@ -55,6 +55,8 @@ sqrt = _word("sqrt", math.sqrt, torch.sqrt)
 """√x, element by element."""
 exp = _word("exp", math.exp, torch.exp)
 """eˣ, element by element."""
+log = _word("log", math.log, torch.log)
+"""The natural logarithm, element by element."""
 absolute = _word("abs", math.fabs, torch.abs)
 """|x|, element by element."""
 sign = _word("sign", lambda x: math.copysign(1.0, x) if x else 0.0, torch.sign)
@@ -72,6 +74,11 @@ lerp = _word("lerp", lambda a, b, t: a + t * (b - a), torch.lerp)
 where = _word("where", _where, _where)
 """a where c holds, b elsewhere. Conditions are comparisons, and good for nothing else; those of
 hyperparameters and steps are decided once a tensor."""
+
+
+def given(x: Any) -> bool:
+    """Whether a hyperparameter that may be ``None`` is a number; a rule may branch on it."""
+    return x.path.decide(f"({x.text} is not None)") if isinstance(x, Host) and x.path else x is not None
 
 
 def whole(function: Callable[..., Tensor], *args: Any, gives: Kept = elementwise) -> Any:

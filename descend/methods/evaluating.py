@@ -4,9 +4,12 @@ A method gives its point of evaluation as a second pure function on the same sta
 (``Method.evaluation_point``), a modifier as ``Modifier.evaluation``. Entering the context computes these
 points with the executor of the method, keeps the training points aside, and leaving it puts them back,
 bit for bit. A state saved inside the context holds the training points too (``state[p]["training"]``), so
-that a run resumed from it goes on from where it trained.
+that a run resumed from it goes on from where it trained: loading it takes the parameters there, and so do
+``zero_grad`` and ``step`` after it, for the model's own parameters may be loaded later, and are those of the
+evaluation.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +19,7 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
+from descend.methods import modifiers
 from descend.methods.modifiers import MODIFIERS
 from descend.methods.rule import Batch, Rule
 
@@ -48,13 +52,17 @@ def evaluation(method: "Method") -> Iterator[None]:
         owners = [p for p in group["params"] if method.state.get(p, {}).get("step")]
         if rule is None or not owners:
             continue
+        modifiers.complete(group, method.state)
         h = method._hyperparameters(group)
         points = [_real(p).detach().clone(memory_format=torch.preserve_format) for p in owners]
         for form in dict.fromkeys(rule.form(p) if rule.form else None for p in points):
             index = [i for i, p in enumerate(points) if rule.form is None or rule.form(p) == form]
             some, states = [points[i] for i in index], [method.state[owners[i]] for i in index]
+            # What a modifier keeps that was switched on since the last step is as it will start.
             kept = {
-                name: [group[name]] if k.kind == "all" else [s[name] for s in states]
+                name: [group[name] if name in group else k.fresh(some[0], h)]
+                if k.kind == "all"
+                else [s[name] if name in s else k.fresh(x, h) for s, x in zip(states, some, strict=True)]
                 for name, k in rule.keeps(h, form).items()
             }
             batch = Batch(some, some, kept, [s["step"] for s in states], h, form)
@@ -84,11 +92,20 @@ def back_to_training(method: "Method", leaving: bool = False) -> None:
     for p, point in method._training.items():
         p.copy_(point)
     method._training.clear()
-    if method._resumed:  # from a state that was saved inside the context
+    resume(method)
+    if method._resumed:
         method._resumed = False
+        for own in method.state.values():
+            own.pop("training", None)
+
+
+@torch.no_grad()
+def resume(method: "Method") -> None:
+    """Take the parameters to where they train, after a state was loaded that was saved inside the context."""
+    if method._resumed:
         for p, own in method.state.items():
             if "training" in own:
-                p.copy_(own.pop("training"))
+                p.copy_(own["training"])
 
 
 def with_training_points(method: "Method", saved: dict[str, Any]) -> dict[str, Any]:
@@ -102,6 +119,14 @@ def with_training_points(method: "Method", saved: dict[str, Any]) -> dict[str, A
         if p in method._training:
             state[key] = {**state[key], "training": method._training[p].clone()}
     return {**saved, "state": state}
+
+
+def copied(method: "Method") -> dict[str, Any]:
+    """Return what a copy of the method needs that is made inside the context; it will be outside."""
+    state = defaultdict(dict, method.state)
+    for p, point in method._training.items():
+        state[p] = {**state[p], "training": point}
+    return {"state": state, "_training": {}, "_resumed": method._resumed or bool(method._training)}
 
 
 def _real(p: Tensor) -> Tensor:

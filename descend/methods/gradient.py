@@ -37,6 +37,9 @@ class SGD(Method):
 
     Memory: no state; 4 bytes a float32 parameter with momentum.
 
+    Use it when: memory is short, or the last bit of accuracy on pictures is worth tuning the learning rate
+    and its schedule; layers of very different scales want an adaptive method instead.
+
     Source: Robbins & Monro 1951; Sutskever et al. 2013 for the form of Nesterov's method. Equal to
     ``torch.optim.SGD``.
 
@@ -80,7 +83,21 @@ class Momentum(Method):
 
     Memory: 4 bytes a float32 parameter.
 
+    Use it when: the data are pictures and the network is convolutional, or the loss is smooth with long
+    valleys; it is the usual SGD of practice.
+
     Source: Polyak 1964. Equal to ``torch.optim.SGD(momentum=...)``.
+
+    Example:
+        >>> import torch, descend
+        >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> opt = descend.Momentum([w], lr=0.1)
+        >>> for _ in range(2):
+        ...     opt.zero_grad()
+        ...     (w ** 2).sum().backward()
+        ...     opt.step()
+        >>> w.data
+        tensor([0.4600])
     """
 
     rule: ClassVar = sgd
@@ -113,8 +130,19 @@ class Nesterov(Method):
 
     Memory: 4 bytes a float32 parameter.
 
+    Use it when: you would use momentum, and it overshoots: the look ahead damps the swings.
+
     Source: Nesterov 1983, in the form of Sutskever et al. 2013. Equal to
     ``torch.optim.SGD(momentum=..., nesterov=True)``.
+
+    Example:
+        >>> import torch, descend
+        >>> w = torch.nn.Parameter(torch.tensor([1.0]))
+        >>> opt = descend.Nesterov([w], lr=0.1)
+        >>> (w ** 2).sum().backward()
+        >>> opt.step()
+        >>> w.data
+        tensor([0.6200])
     """
 
     rule: ClassVar = sgd

@@ -9,8 +9,10 @@ everything else is here::
 """
 
 import inspect
+import math
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, dataclass_transform
 
@@ -19,14 +21,18 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.errors import UsageError, nearest
-from descend.methods import evaluating
-from descend.methods.executors import foreach, reference
+from descend.methods import evaluating, modifiers, same_again
+from descend.methods.executors import foreach, fused, reference
+from descend.methods.families import family_of
 from descend.methods.modifiers import MODIFIERS, composed
+from descend.methods.modifiers.calls import taken
+from descend.methods.modifiers.measuring import Moving
 from descend.methods.rule import Batch, Rule
 
 EXECUTORS: dict[str, Callable[[Rule, list[Batch]], None]] = {
     "reference": reference.run,
     "foreach": foreach.run,
+    "fused": fused.run,
 }
 
 _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -36,14 +42,44 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "betas": ("each in [0, 1)", lambda x: 0 <= x < 1),
     "eps": ("at least 0", lambda x: x >= 0),
     "weight_decay": ("at least 0", lambda x: x >= 0),
+    "alpha": ("in [0, 1]", lambda x: 0 <= x <= 1),
+    "rho": ("in [0, 1]", lambda x: 0 <= x <= 1),
+    "lr_decay": ("at least 0", lambda x: x >= 0),
+    "initial_accumulator_value": ("at least 0", lambda x: x >= 0),
+    "momentum_decay": ("at least 0", lambda x: x >= 0),
+    "etas": ("each above 0", lambda x: x > 0),
+    "step_sizes": ("each at least 0", lambda x: x >= 0),
+    "lambd": ("at least 0", lambda x: x >= 0),
+    "t0": ("at least 0", lambda x: x >= 0),
+    "trust_coefficient": ("at least 0", lambda x: x >= 0),
 }
+
+_PAIRS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "etas": ("a number below 1 and one above it", lambda a, b: a < 1 < b),
+    "step_sizes": ("the smaller number first", lambda a, b: a <= b),
+}
+"""What two numbers must be to each other."""
 
 _MODIFYING = {name for m in MODIFIERS.values() for name in (m.switch, *m.others)}
 """Hyperparameters of modifiers, which every method takes."""
 
 _PLAIN = (bool, int, float, str, type(None))
+_FIXED = set(_PLAIN)
 
-_TORCH_STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "peak", "momentum_buffer": "m"}
+_TORCH_STATE: dict[str, str | None] = {
+    "exp_avg": "m",
+    "exp_avg_sq": "v",
+    "max_exp_avg_sq": "peak",
+    "momentum_buffer": "m",
+    "square_avg": "v",
+    "grad_avg": "mean",
+    "sum": "v",
+    "acc_delta": "u",
+    "prev": "before",
+    "step_size": "size",
+    "ax": "average",
+    "mu": None,  # of ASGD: it follows from the step
+}
 """torch.optim's names of what its methods keep, so that its checkpoints can be continued here."""
 
 
@@ -70,8 +106,10 @@ class Method(Optimizer):
     Args:
         params: parameters, named parameters, or a list of groups, as ``torch.optim`` takes them.
         maximize: climb instead of descending.
-        executor: ``foreach`` (portable, any device) or ``reference`` (the oracle: one tensor at a time).
+        executor: ``fused`` (one pass over memory on the CPU, ``foreach`` elsewhere), ``foreach`` (portable,
+            any device) or ``reference`` (the oracle: one tensor at a time).
         foreach, fused: taken for the sake of code written for torch.optim, and without effect.
+        clip_norm, cautious, average, sam, ...: modifiers, which any method takes: ``docs/modifiers.md``.
 
     It never writes to a gradient; every hyperparameter lives in ``param_groups`` under torch's name;
     steps are counted for each parameter; what is kept (``state[p]["m"]``, ...) keeps its dtype through
@@ -89,17 +127,35 @@ class Method(Optimizer):
     """``(w, g, s, h) → the point to evaluate at``, where that is not the point of the gradients."""
     takes: ClassVar[Callable[[Tensor], bool] | None] = None
     """Which parameters it can take, by shape; ``None`` for all."""
+    routes: ClassVar[Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Any]]] | None] = None
+    """Hyperparameters → where each kind of parameter goes that it does not simply take
+    (:mod:`descend.methods.routing`): hyperparameters of a group, with ``method`` for another method and
+    ``lr_ratio`` for a share of the learning rate given; ``None`` where it takes all."""
+    suggested: ClassVar[Callable[[Mapping[str, Any]], Mapping[str, Any]] | None] = None
+    """Hyperparameters that were given → more that ``descend.optimizer`` takes where they were not, because
+    the class's own defaults are torch's or the authors' and start badly."""
+    lengthened: ClassVar[Callable[[Tensor, Mapping[str, Any]], float] | None] = None
+    """(parameter, hyperparameters) → by how much a step is lengthened for the parameter's shape."""
     equation: ClassVar[str] = ""
     """The equations in one line."""
+    ranges: ClassVar[Mapping[str, tuple[str, Callable[[float], bool]]]] = {}
+    """Ranges of hyperparameters that it alone has, or means something else by than others do."""
+    choices: ClassVar[Mapping[str, tuple[str | None, ...]]] = {}
+    """The names that a hyperparameter may be."""
     summary: ClassVar[str] = ""
     """What it is, in one line."""
-    bytes_per_parameter: ClassVar[int] = 0
-    """Memory of its state, in bytes a float32 parameter, at the default hyperparameters."""
+    family: ClassVar[str] = ""
+    """Its kin, from the module it stands in: see :mod:`descend.methods.families`."""
+    bytes_per_parameter: ClassVar[float] = 0
+    """Memory of its state, in bytes a float32 parameter of a 1024 × 1024 matrix, at the defaults."""
 
     named: ClassVar[dict[str, type["Method"]]] = {}
     """Every class of method by its name in lower case, for groups that name their own (routing)."""
     base: ClassVar[Rule]
     """The equations alone."""
+
+    routing: tuple[dict[str, Any], ...] = ()
+    """Which parameter goes which way, where ``descend.optimizer`` sorted them: see :func:`.routing.table`."""
 
     if typing.TYPE_CHECKING:
         params: Iterable[Any]
@@ -117,17 +173,18 @@ class Method(Optimizer):
             cls.base = cls.rule
         cls.rule = composed(cls.base, cls.decay)
         cls.named.setdefault(cls.__name__.lower(), cls)
+        if "family" not in cls.__dict__:
+            cls.family = family_of(cls.__module__)
         cls.summary = (inspect.getdoc(cls) or "").partition("\n")[0]
-        kept = cls.rule.keeps(cls.defaults)
-        cls.bytes_per_parameter = 4 * sum(k.kind == "elementwise" for k in kept.values())
+        cls.bytes_per_parameter = _bytes_per_parameter(cls.rule, cls.defaults)
         P = inspect.Parameter
         cls.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [P("params", P.POSITIONAL_OR_KEYWORD)]
             + [P(n, P.POSITIONAL_OR_KEYWORD, default=v) for n, v in cls.defaults.items()]
-            + [P("executor", P.KEYWORD_ONLY, default="foreach")]
+            + [P("executor", P.KEYWORD_ONLY, default="fused")]
         )
 
-    def __init__(self, params: Any, *args: Any, executor: str = "foreach", **hyperparameters: Any):
+    def __init__(self, params: Any, *args: Any, executor: str = "fused", **hyperparameters: Any):
         cls = type(self)
         for flag in ("foreach", "fused", "capturable", "differentiable"):
             if hyperparameters.pop(flag, None) and flag in ("capturable", "differentiable"):
@@ -150,16 +207,19 @@ class Method(Optimizer):
         self.executor = executor
         self._training: dict[Tensor, Tensor] = {}  # where each parameter trains, while it is elsewhere
         self._resumed = False
+        self._held: dict[int, same_again.Held] = {}
         super().__init__(params, {**cls.defaults, **given})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "executor": self.executor, "_training": {}, "_resumed": False}
+        return {**super().__getstate__(), "executor": self.executor, **evaluating.copied(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._held: dict[int, same_again.Held] = {}
         for group in self.param_groups:
             for name, value in type(self).defaults.items():
                 group.setdefault(name, value)
+        evaluating.resume(self)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with hyperparameters of their own.
@@ -176,15 +236,17 @@ class Method(Optimizer):
         if cls is not type(self):
             param_group = {**cls.defaults, **param_group}
         _add_param_group(self, param_group)
-        for part in MODIFIERS.values():
-            if part.switch in self.param_groups[-1]:
-                for name, value in part.others.items():
-                    self.param_groups[-1].setdefault(name, value)
+        modifiers.complete(self.param_groups[-1], self.state)
         try:
             self._check_group(self.param_groups[-1])
         except UsageError:
             self.param_groups.pop()
             raise
+
+    @staticmethod
+    def modifying() -> set[str]:
+        """Return the names of the modifiers' hyperparameters, which every method takes."""
+        return _MODIFYING
 
     def _class(self, group: Mapping[str, Any]) -> type["Method"]:
         """Return the method that a group is descended by."""
@@ -195,6 +257,7 @@ class Method(Optimizer):
         cls = self._class(group)
         for name in cls.defaults:
             cls._check(name, group[name])
+        modifiers.check(cls, group)
         if cls.takes is not None:
             for p in group["params"]:
                 if not cls.takes(p):
@@ -203,7 +266,7 @@ class Method(Optimizer):
                         f"one of shape {tuple(p.shape)}",
                         f'descend.optimizer("{cls.__name__.lower()}", model) gives it another method',
                     )
-        if group.get("nesterov") and (not group["momentum"] or group["dampening"]):
+        if group.get("nesterov") and "dampening" in cls.defaults and (not group["momentum"] or group["dampening"]):
             raise UsageError(
                 "a momentum above 0 and no dampening with nesterov",
                 f"momentum {group['momentum']} and dampening {group['dampening']}",
@@ -213,15 +276,24 @@ class Method(Optimizer):
     @classmethod
     def _check(cls, name: str, value: Any) -> None:
         default = cls.defaults[name]
-        if isinstance(default, bool) or name not in _RANGES:
+        if name in cls.choices and value not in cls.choices[name]:
+            names = " or ".join(map(str, cls.choices[name]))
+            raise UsageError(f"{name}: {names}", repr(value), f"for example {default}")
+        if isinstance(default, bool) or (name not in _RANGES and name not in cls.ranges):
             return
-        expected, good = _RANGES[name]
-        values = value if isinstance(value, tuple | list) else (value,)
+        expected, good = cls.ranges[name] if name in cls.ranges else _RANGES[name]
+        values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
         if isinstance(default, tuple) and len(values) != len(default):
             raise UsageError(f"{len(default)} numbers for {name}", repr(value), f"for example {default}")
-        for x in values:
-            if isinstance(x, bool | str) or not hasattr(x, "__float__") or not good(float(x)):
+        usual = default if isinstance(default, tuple) else (default,) * len(values)
+        for x, y in zip(values, usual, strict=True):
+            if (x, y) == (None, None):  # it follows from something else
+                continue
+            number = hasattr(x, "__float__") and math.prod(getattr(x, "shape", ())) == 1
+            if isinstance(x, bool | str) or not number or not good(float(x)):
                 raise UsageError(f"{name} {expected}", repr(value), f"for example {name}={default}")
+        if name in _PAIRS and not _PAIRS[name][1](*map(float, values)):
+            raise UsageError(f"for {name} {_PAIRS[name][0]}", repr(value), f"for example {default}")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -234,38 +306,105 @@ class Method(Optimizer):
             What ``closure`` returned, or ``None``.
 
         Raises:
-            UsageError: where a gradient is sparse.
+            UsageError: where a gradient is sparse, or there is no closure and the method needs one.
         """
-        evaluating.back_to_training(self)
+        if self._training or self._resumed:
+            evaluating.back_to_training(self)
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        active = self._active()
+        if self._held and not active and self._again():
+            return loss
+        moving = self._found()  # refuses before anything moves
+        if active:
+            for group in self.param_groups:
+                modifiers.complete(group, self.state)
+            moving = taken(self, active, closure, moving)
         work: dict[Rule, list[Batch]] = {}
-        moving = [(group, _moving(group)) for group in self.param_groups]  # refuses before anything moves
         for group, (owners, w, g) in moving:
             if not owners:
                 continue
-            rule, h = self._rule(group), self._hyperparameters(group)
+            rule, h = self._rule(group, active), self._hyperparameters(group, active)
             for form, found in _sorted_by_form(rule, owners, w, g):
                 work.setdefault(rule, []).append(self._batch(rule, form, group, h, *found))
         for rule, batches in work.items():
             self._execute(rule, batches)
+        if self.executor == "fused" and not active:
+            self._hold(moving, work)
         return loss
+
+    def _hold(self, moving: Moving, work: dict[Rule, list[Batch]]) -> None:
+        """Hold what this step found out, for steps like it."""
+        self._held.clear()
+        for group, (owners, w, _) in moving:
+            rule = self._class(group).rule
+            batch = next((b for b in work.get(rule, ()) if b.w is w), None)
+            held = None if batch is None else same_again.hold(self, group, rule, owners, batch)
+            if held is None:  # all groups, or none: their totals belong together
+                self._held.clear()
+                return
+            self._held[id(group)] = held
+
+    def _again(self) -> bool:
+        """Take a step like the last one; false where nothing could be taken that way."""
+        found = []
+        for group in self.param_groups:
+            held = self._held.get(id(group))
+            if held is None or self._class(group).rule is not held.rule:
+                return False
+            step = same_again.ready(self, group, held, self._hyperparameters(group, ()))
+            if not step:
+                return False
+            found.append((held, step))
+        for held, step in found:  # nothing has moved before every group is ready
+            same_again.take(held, step)
+        return True
 
     def _execute(self, rule: Rule, batches: list[Batch]) -> None:
         EXECUTORS[self.executor](rule, batches)
 
-    def _rule(self, group: dict[str, Any]) -> Rule:
-        """Return a group's equations, with the modifiers that are on around them."""
+    def _found(self) -> Moving:
+        """Return each group with its parameters that have a gradient, these as real, and the gradients."""
+        return [(group, _moving(group)) for group in self.param_groups]
+
+    @property
+    def needs_closure(self) -> bool:
+        """Whether ``step`` has to be given a closure that evaluates loss and gradients anew."""
+        return any(group.get("sam") for group in self.param_groups)
+
+    @property
+    def needs_graph(self) -> bool:
+        """Whether the next step needs gradients from ``loss.backward(create_graph=True)``."""
+        return False
+
+    def _active(self) -> tuple[str, ...]:
+        """Return the modifiers that are on in any group."""
+        groups = self.param_groups
+        if all([_MODIFYING.isdisjoint(group) for group in groups]):
+            return ()
+        return tuple([name for name in MODIFIERS if any(group.get(name) for group in groups)])
+
+    def _rule(self, group: dict[str, Any], active: tuple[str, ...] | None = None) -> Rule:
+        """Return a group's equations, with the modifiers around them that are on in any group."""
         cls = self._class(group)
-        active = tuple(name for name in MODIFIERS if group.get(name))
+        active = self._active() if active is None else active
         return composed(cls.base, cls.decay, active) if active else cls.rule
 
-    def _hyperparameters(self, group: dict[str, Any]) -> dict[str, Any]:
-        h = {name: _plain_number(group[name]) for name in self._class(group).defaults}
-        for name in _MODIFYING & group.keys():
-            h[name] = _plain_number(group[name])
+    def _hyperparameters(
+        self, group: dict[str, Any], active: tuple[str, ...] | None = None
+    ) -> dict[str, Any]:
+        h = {}
+        for name in self._class(group).defaults:
+            value = group[name]
+            h[name] = value if type(value) in _FIXED else _plain_number(value)
+        active = self._active() if active is None else active
+        if active:
+            for name in _MODIFYING & group.keys():
+                h[name] = _plain_number(group[name])
+            for name in active:  # on in another group
+                h[name] = h.get(name) or 0.0
         return h
 
     def _batch(
@@ -314,6 +453,8 @@ class Method(Optimizer):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, as ``torch.optim.Optimizer.zero_grad``."""
+        if self._resumed:
+            evaluating.resume(self)
         _zero_grad(self, set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
@@ -325,8 +466,38 @@ class Method(Optimizer):
 
         Args:
             state_dict: from this class, or from the torch.optim class of the same name.
+
+        Raises:
+            UsageError: inside of :meth:`evaluation`.
         """
-        saved = {**state_dict, "state": {k: _renamed(v) for k, v in state_dict["state"].items()}}
+        if self._training:
+            raise UsageError("a state loaded outside of opt.evaluation()", "one inside it", "leave it first")
+        # Hooks come around all of this: what they hand back is loaded, and what they find is what stays.
+        before, after = self._optimizer_load_state_dict_pre_hooks, self._optimizer_load_state_dict_post_hooks
+        state_dict = dict(state_dict)
+        for hook in before.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        self._optimizer_load_state_dict_pre_hooks = OrderedDict()
+        self._optimizer_load_state_dict_post_hooks = OrderedDict()
+        try:
+            self._take_over(state_dict)
+        finally:
+            self._optimizer_load_state_dict_pre_hooks = before
+            self._optimizer_load_state_dict_post_hooks = after
+        for hook in after.values():
+            hook(self)
+
+    def _take_over(self, state_dict: dict[str, Any]) -> None:
+        """Load a state, as :meth:`load_state_dict`, without hooks."""
+        kept = {
+            key: self._class(group).base.kept
+            for group, loaded in zip(self.param_groups, state_dict["param_groups"], strict=False)
+            for key in loaded["params"]
+        }
+        state = state_dict["state"]
+        renamed = {k: _renamed(own, kept[k]) if k in kept else own for k, own in state.items()}
+        saved = {**state_dict, "state": renamed}
         _load_state_dict(self, saved)
         # torch casts what it loads to the parameter's dtype, and so loses what a float32 state of
         # bfloat16 parameters was kept for; take each tensor again as it was saved.
@@ -336,10 +507,21 @@ class Method(Optimizer):
                 for name, value in own.items():
                     if isinstance(value, Tensor):
                         self.state[p][name] = value.to(p.device, copy=True)
-            self._resumed = self._resumed or any("training" in own for own in saved["state"].values())
+            self._resumed = self._resumed or any("training" in own for own in self.state.values() if own)
             for name, kept in self._rule(group).kept.items():
                 if kept.kind == "all" and name in group and group["params"]:
                     group[name] = group[name].to(group["params"][0].device)
+        evaluating.resume(self)
+
+
+def _bytes_per_parameter(rule: Rule, defaults: Mapping[str, Any]) -> float:
+    """Return the memory of a method's state, as its class tells it."""
+    like = torch.empty(1024, 1024, device="meta")
+    kept = rule.keeps(defaults, rule.form(like) if rule.form else None)
+    large = [k for k in kept.values() if k.kind in ("elementwise", "matrix")]
+    numbers = sum(k.fresh(like, defaults).numel() for k in large)
+    size = 4 * numbers / like.numel()
+    return int(size) if size.is_integer() else size
 
 
 def _moving(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -384,11 +566,13 @@ def _plain_number(value: Any) -> Any:
     return float(value)
 
 
-def _renamed(own: dict[str, Any]) -> dict[str, Any]:
-    """Take torch.optim's names for what is kept to ours."""
-    if not own.keys() & _TORCH_STATE.keys():
-        return own
-    result = {_TORCH_STATE.get(name, name): value for name, value in own.items() if value is not None}
+def _renamed(own: dict[str, Any], kept: Container[str]) -> dict[str, Any]:
+    """Take torch.optim's names for what is kept to ours, but for names that are ours."""
+    torchs = {name: ours for name, ours in _TORCH_STATE.items() if name in own and name not in kept}
+    if not torchs:
+        return {**own, "step": int(own["step"])} if "step" in own else own
+    named = ((torchs.get(name, name), value) for name, value in own.items() if value is not None)
+    result = {name: value for name, value in named if name is not None}
     for name, value in result.items():
         if isinstance(value, Tensor) and value.is_complex():
             result[name] = torch.view_as_real(value)

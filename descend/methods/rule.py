@@ -37,25 +37,43 @@ class Kept:
         kind: ``elementwise`` (the parameter's shape), ``tensor`` (one number a tensor), ``matrix`` (a
             tensor of another shape) or ``all`` (one number for all parameters; it lives in the group).
         only_if: the name of a hyperparameter without which it is not kept at all.
+        only_at: the values that hyperparameter may have; none where it need only be true (or not zero).
         forms: the forms of parameter for which it is kept; ``None`` for all.
         start: its value before the first step; ``"w"`` is the parameter's own initial value, another
             string the hyperparameter of that name.
         shape: of a matrix: its shape, from the parameter.
+        given: hyperparameters that ``shape`` is given after the parameter, by name.
+        wide: whether it is kept in float32 at least, whatever the parameter is in; single numbers always are.
     """
 
     kind: str
     only_if: str | None = None
     start: float | str = 0.0
-    shape: Callable[[Tensor], tuple[int, ...]] | None = None
+    shape: Callable[..., tuple[int, ...]] | None = None
     forms: tuple[str, ...] | None = None
+    only_at: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    wide: bool = False
 
-    def when(self, hyperparameter: str) -> "Kept":
-        """Keep it only where ``hyperparameter`` is true (or not zero)."""
-        return replace(self, only_if=hyperparameter)
+    def when(self, hyperparameter: str, *is_at: str) -> "Kept":
+        """Keep it only where ``hyperparameter`` is true (or not zero), or has one of these values."""
+        return replace(self, only_if=hyperparameter, only_at=is_at)
+
+    @property
+    def condition(self) -> str:
+        """What must hold for it to be kept, in Python over hyperparameters ``h``."""
+        if self.only_if is None:
+            return "True"
+        wanted = f"h[{self.only_if!r}]"
+        return f"({wanted} in {self.only_at!r})" if self.only_at else wanted
 
     def of(self, *forms: str) -> "Kept":
         """Keep it only for parameters of these forms."""
         return replace(self, forms=forms)
+
+    def in_float32(self) -> "Kept":
+        """Keep it in float32 at least: a basis in bfloat16 is not orthogonal, an average stands still."""
+        return replace(self, wide=True)
 
     def starting(self, value: float | str) -> "Kept":
         """Start from ``value`` instead of zero."""
@@ -63,17 +81,19 @@ class Kept:
 
     def fresh(self, w: Tensor, hyperparameters: Mapping[str, Any]) -> Tensor:
         """Return its value before the first step for parameter ``w``."""
+        dtype = torch.promote_types(w.dtype, torch.float32) if self.wide else w.dtype
         if self.start == "w":
-            return w.detach().clone(memory_format=torch.preserve_format)
+            return w.detach().to(dtype, copy=True, memory_format=torch.preserve_format)
         start = float(hyperparameters[self.start] if isinstance(self.start, str) else self.start)
         if self.kind == "matrix":
             assert self.shape is not None
-            return torch.full(self.shape(w), start, dtype=w.dtype, device=w.device)
+            shape = self.shape(w, *(hyperparameters[name] for name in self.given))
+            return torch.full(shape, start, dtype=dtype, device=w.device)
         if self.kind != "elementwise":
             # A single number costs nothing, and sums of millions need the digits.
             dtype = torch.promote_types(w.dtype, torch.float32)
             return torch.full((), start, dtype=dtype, device=w.device)
-        return torch.full_like(w, start, memory_format=torch.preserve_format)
+        return torch.full_like(w, start, dtype=dtype, memory_format=torch.preserve_format)
 
 
 elementwise = Kept("elementwise")
@@ -86,13 +106,14 @@ one_for_all = Kept("all")
 """One number for all parameters: Prodigy's d. It is kept, and saved, in ``param_groups``."""
 
 
-def matrix(shape: Callable[[Tensor], tuple[int, ...]]) -> Kept:
+def matrix(shape: Callable[..., tuple[int, ...]], *given: str) -> Kept:
     """Keep a tensor of another shape: SOAP's bases.
 
     Args:
         shape: gives its shape from the parameter.
+        *given: names of hyperparameters that it depends on too, given after the parameter.
     """
-    return Kept("matrix", shape=shape)
+    return Kept("matrix", shape=shape, given=given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +139,11 @@ class Rule:
         return {
             name: kept
             for name, kept in self.kept.items()
-            if (kept.only_if is None or bool(hyperparameters[kept.only_if]))
+            if (
+                kept.only_if is None
+                or (not kept.only_at and bool(hyperparameters[kept.only_if]))
+                or hyperparameters[kept.only_if] in kept.only_at
+            )
             and (kept.forms is None or form in kept.forms)
         }
 

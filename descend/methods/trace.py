@@ -134,6 +134,7 @@ class Host:
 _HOST = {
     "sqrt": "math.sqrt({})",
     "exp": "math.exp({})",
+    "log": "math.log({})",
     "abs": "abs({})",
     "sign": "(({0} > 0) - ({0} < 0))",
     "maximum": "max({}, {})",
@@ -368,13 +369,15 @@ class _Hyperparameters:
         self._values, self._path = values, path
 
     def __getattr__(self, name: str) -> Any:
-        value, text = self._values[name], f"h[{name!r}]"
+        return self._symbol(self._values[name], f"h[{name!r}]")
+
+    def _symbol(self, value: Any, text: str) -> Any:
         if isinstance(value, bool):
             return self._path.decide(text)
         if isinstance(value, int | float):
             return Host(text, self._path)
         if isinstance(value, tuple | list):
-            return tuple(Host(f"{text}[{i}]", self._path) for i in range(len(value)))
+            return tuple(self._symbol(x, f"{text}[{i}]") for i, x in enumerate(value))
         if value is not None and not isinstance(value, str):
             raise TypeError(f"a hyperparameter is a number, numbers, a flag or a name, not {value!r}")
         self._path.decide(f"({text} == {value!r})")
@@ -398,7 +401,7 @@ def trace(
     path = Path(hyperparameters, step)
     for kept in rule.kept.values():
         if kept.only_if is not None:
-            path.decide(f"h[{kept.only_if!r}]")
+            path.decide(kept.condition)
     graph = Graph(path, rule.keeps(hyperparameters, form))
     s, w = _Symbols(graph, form), graph.input("w")
     new = _lift(w, rule.equations(w, graph.input("g"), s, _Hyperparameters(hyperparameters, path)))

@@ -28,7 +28,8 @@ from descend.methods.equations import (
     where,
     whole,
 )
-from descend.methods.executors import foreach, reference
+from descend.methods.executors import reference
+from descend.methods.method import EXECUTORS
 from descend.methods.rule import Batch, elementwise, one_a_tensor, one_for_all, rule
 
 BITS = 40  # beyond which an exact value is brought back to its sign
@@ -221,21 +222,25 @@ def numbers(found):
     return [x for batch in found for values in (batch.w, *batch.kept.values()) for x in values]
 
 
+FAST = [run for name, run in EXECUTORS.items() if name != "reference"]
+
+
 def check(script, seed, exact):
     equations = random_rule(script, exact)
-    mine, sure = batches(seed), batches(seed)
+    sure, *rest = ([*batches(seed)] for _ in range(1 + len(FAST)))
     for _ in range(3):
-        gradients = deepcopy([batch.g for batch in mine])
+        gradients = deepcopy([batch.g for batch in sure])
         reference.run(equations, sure)
-        foreach.run(equations, mine)
-        for batch, before in zip(mine, gradients, strict=True):
-            assert all(map(torch.equal, batch.g, before)), "a gradient was overwritten"
-        for x, y in zip(numbers(mine), numbers(sure), strict=True):
-            if exact:
-                assert torch.equal(x, y)
-            else:
-                assert_close(x, y, rtol=1e-6, atol=1e-6)
-        for batch in (*mine, *sure):
+        for run, mine in zip(FAST, rest, strict=True):
+            run(equations, mine)
+            for batch, before in zip(mine, gradients, strict=True):
+                assert all(map(torch.equal, batch.g, before)), "a gradient was overwritten"
+            for x, y in zip(numbers(mine), numbers(sure), strict=True):
+                if exact:
+                    assert torch.equal(x, y)
+                else:
+                    assert_close(x, y, rtol=1e-6, atol=1e-6)
+        for batch in (*sure, *(batch for mine in rest for batch in mine)):
             batch.steps = [step + 1 for step in batch.steps]
 
 

@@ -38,14 +38,17 @@ def program(
     return paths[-1]
 
 
-def run(rule: Rule, batches: Sequence[Batch]) -> None:
+def run(
+    rule: Rule, batches: Sequence[Batch], running: Sequence[Generator[Tensor, Tensor, None]] = ()
+) -> None:
     """Take one step, writing into what the batches hold.
 
     Args:
         rule: the equations.
         batches: one a parameter group.
+        running: programs of another executor for other tensors of the same step, to meet at totals.
     """
-    running: list[Generator[Tensor, Tensor, None]] = []
+    running = list(running)
     jobs = [job for batch in batches for job in _jobs(rule, batch)]
     for job in jobs:
         h = job.batch.hyperparameters
@@ -54,7 +57,7 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
         if compiled.cuts:
             running.append(result)
     if running:
-        _together(running)
+        together(running)
     for job in jobs:
         for place, values in job.stores:
             torch._foreach_copy_(place, values)
@@ -109,7 +112,7 @@ def _jobs(rule: Rule, batch: Batch) -> Iterator[_Job]:
         yield job
 
 
-def _together(running: list[Generator[Tensor, Tensor, None]]) -> None:
+def together(running: list[Generator[Tensor, Tensor, None]]) -> None:
     """Drive programs with totals side by side: at each cut, all shares are summed and handed back."""
     shares = [next(r) for r in running]
     while shares:

@@ -6,7 +6,7 @@ more is written in place. AdamW comes out as the eight calls that one would writ
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from descend.methods.trace import Graph, Host, Value
 ELEMENT, TENSOR, ALL = 0, 1, 2
 _LEVELS = {"elementwise": ELEMENT, "matrix": ELEMENT, "tensor": TENSOR, "all": ALL}
 
-_UNARY = {"sqrt", "exp", "abs", "sign", "reciprocal"}
+_UNARY = {"sqrt", "exp", "log", "abs", "sign", "reciprocal"}
 _BINARY = {"mul", "div", "maximum", "minimum"}
 _WITH_HOST = {
     "scale": "mul",
@@ -148,9 +148,29 @@ class _Writer:
             self._emit_sum(v)
         elif v.op in _BINARY:
             self._emit_binary(v, v.op)
+        elif v.op == "mean" and self._is_square(v.args[0]):
+            self._emit_mean_square(v)
         else:
             self._take(*v.args)
             self._emit_other(v)
+
+    def _is_square(self, v: Value) -> bool:
+        """Whether ``v`` is x · x, that nothing else needs, of an x with a value an element."""
+        return v.op == "mul" and v.args[0] is v.args[1] and self._single(v) and self._level(v) == ELEMENT
+
+    def _emit_mean_square(self, v: Value) -> None:
+        """A norm needs no place for the squares."""
+        squared = v.args[0].args
+        self._take(*squared)
+        x = self.names[id(squared[0])]
+        self._name(v, f"torch._foreach_norm({x})")
+        name = self.names[id(v)]
+        self.lines.append(f"torch._foreach_mul_({name}, {name})")
+        self.lines.append(f"torch._foreach_div_({name}, [float(x.numel()) for x in {x}])")
+
+    def _function(self, v: Value) -> Callable[..., Any]:
+        """Return the function of whole tensors that makes ``v``."""
+        return self.graph.functions[int(v.op.removeprefix("whole").removeprefix("reduce"))]
 
     def _emit_other(self, v: Value) -> None:
         host = self._host(v.host) if v.host is not None else ""
@@ -171,7 +191,12 @@ class _Writer:
         elif v.op == "fill":
             self._name(v, f"[torch.full_like(x, {host}, dtype=w[0].dtype) for x in {name}]")
         elif v.op.startswith(("whole", "reduce")):
-            self._loop(v, v.op, f"*{host}", owned=False)
+            in_place = getattr(self._function(v), "in_place", None)
+            if in_place is not None and self._free(v.args[0]):
+                self._loop(v, f"{v.op}.in_place", f"*{host}")  # it hands back its first argument
+                self.names[id(v)] = name
+            else:
+                self._loop(v, v.op, f"*{host}", owned=False)
         else:  # comparisons leave truth values, no place for numbers
             op = v.op.removesuffix("_host")
             self._loop(v, f"torch.{op}", host, owned=op not in _COMPARISONS)

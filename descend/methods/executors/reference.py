@@ -48,11 +48,17 @@ def _once(rule: Rule, batch: Batch, i: int) -> list[tuple[Tensor, Any]]:
     places = {name: values[min(i, len(values) - 1)] for name, values in batch.kept.items()}
     w, g = batch.w[i], batch.g[i]
     dtype = widest([w, g, *places.values()])
-    s = SimpleNamespace(step=batch.steps[i], form=batch.form, **{name: x.to(dtype) for name, x in places.items()})
+    s = SimpleNamespace(
+        step=batch.steps[i], form=batch.form, **{name: x.to(dtype) for name, x in places.items()}
+    )
     new = rule.equations(w.to(dtype), g.to(dtype), s, Namespace(batch.hyperparameters))
     results = [(w, new)]
     for name, place in places.items():
         if rule.kept[name].kind != "all" or i == 0:  # the numbers for all come out the same every time
             results.append((place, getattr(s, name)))
-    # A rule may hand back what it was given (s.a, s.b = s.b, s.a), which is about to be overwritten.
-    return [(place, torch.as_tensor(value).clone()) for place, value in results]
+    # A rule may hand back what it was given (s.a, s.b = s.b, s.a), which is about to be overwritten, or a
+    # plain number, which torch would take for float32.
+    return [
+        (place, value.clone() if isinstance(value, Tensor) else torch.full_like(place, value))
+        for place, value in results
+    ]

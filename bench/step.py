@@ -1,0 +1,237 @@
+"""What one step of every method costs, beside everyone else who has the method.
+
+    python bench/step.py                                   # sets b and d, every method
+    python bench/step.py --set a --method adamw lion --threads 2
+    python bench/step.py --executor fused foreach --json steps.json --markdown
+
+Four sets of tensors (``bench/tensors.py``): (a) those of GPT-2 124M, (b) of a transformer of 17 million
+parameters, (c) 4,000 small ones, (d) of a network for digits. For each method ours and its peers
+(``bench/peers.py``) take turns in blocks, in one process, so that a disturbance meets them all; figures are
+medians over the rounds, with quartiles.
+
+* ``floor``: the share of a step that its traffic alone would take: every word of w, g and state that the
+  equations read or write, once, at the speed of a large copy measured between the blocks. At 1 a step is as
+  fast as memory; tensors that fit into the cache can be above it.
+* ``first``: seconds for making the optimizer and its first step, in a process that has imported the packages
+  and done nothing yet (torch's optimizers import its compiler then); and again with what that left in the
+  cache on disk, if it left anything.
+* ``bytes``: of state, a parameter, counted after that step.
+* ``ratio``: ours to the fastest peer, the median over the rounds.
+
+Matrix methods take what ``descend.optimizer`` routes to them, and so do their peers; the rest is AdamW,
+torch's fused one for the peers. Methods that measure curvature do it once, before the clock: the step alone
+is timed. What compiles for minutes is taken along with ``--slow``. A peer that fails is reported with its
+error. A run of b and d takes some ten minutes on a quiet machine.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from peers import PEERS
+from tensors import SETS
+from turns import COPY, OURS, alone, facts, first_step, peer_of, rounds
+
+from descend.methods import TABLE
+from descend.methods.method import EXECUTORS
+
+
+def first_steps(
+    method: str, who: str, set_name: str, flags: argparse.Namespace, caches: Path
+) -> dict[str, Any]:
+    """Return a contestant's first step with nothing on disk, and with what it left there."""
+    before = _files(caches)
+    found = alone(caches, flags.limit, first_step, method, who, set_name, flags.threads)
+    if "error" not in found and _files(caches) != before:
+        found["again"] = alone(caches, flags.limit, first_step, method, who, set_name, flags.threads).get(
+            "first"
+        )
+    return found
+
+
+def _files(folder: Path) -> int:
+    return sum(1 for _ in folder.rglob("*"))
+
+
+def chunks(whos: dict[str, float], set_name: str) -> list[list[str]]:
+    """Sort contestants, with their bytes a parameter, into groups that memory holds; ours is in each."""
+    numbers = sum(torch.Size(s).numel() for s in SETS[set_name][1]().values())
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 0.7 - 4 * numbers
+    own = [who for who in whos if who.startswith(OURS)]
+    groups, room = [list(own)], free
+    for who in own:
+        room -= (whos[who] + 16) * numbers
+    left = room
+    for who in whos:
+        if who in own:
+            continue
+        need = (whos[who] + 16) * numbers  # the parameter, perhaps its gradient, and what a step makes
+        if need > left and len(groups[-1]) > len(own):
+            groups.append(list(own))
+            left = room
+        groups[-1].append(who)
+        left -= need
+    return groups
+
+
+# One method --------------------------------------------------------------------------------------
+def measured(method: str, set_name: str, flags: argparse.Namespace) -> dict[str, Any]:
+    """Return everything about a method on a set."""
+    executors = [f"{OURS} {e}" for e in flags.executor] if flags.executor else [OURS]
+    rows: dict[str, dict[str, Any]] = {who: {} for who in executors}
+    rows |= {p.name: {} for p in PEERS.get(method, [])}
+    with tempfile.TemporaryDirectory() as folder:
+        caches = Path(folder)
+        known = alone(caches, flags.limit, facts, method, set_name, flags.threads)
+        for who, row in rows.items():
+            if not who.startswith(OURS) and peer_of(method, who).slow and not flags.slow:
+                row["error"] = "left out: it compiles for minutes (--slow)"
+            else:
+                row |= first_steps(method, who, set_name, flags, caches)
+        ready = {who: row["bytes"] for who, row in rows.items() if "error" not in row}
+        copies: list[float] = []
+        groups = chunks(ready, set_name) if ready else []
+        for group in groups:
+            seconds = flags.seconds / len(groups)
+            found = alone(caches, 10 * flags.limit, rounds, method, group, set_name, flags.threads, seconds)
+            if "error" in found:
+                for who in group:
+                    rows[who].setdefault("error", found["error"])
+                continue
+            copies += found.pop("copy")
+            for who, times in found.items():
+                rows[who].setdefault("times", []).extend(times)
+            _compare(rows, group)
+    result: dict[str, Any] = {"method": method, "compile_ms": 1e3 * known.get("compile", float("nan"))}
+    if copies and "words" in known:
+        result["copy_GB_s"] = 8 * COPY / statistics.median(copies) / 1e9
+        result["floor_ms"] = 4 * known["words"] / result["copy_GB_s"] / 1e6
+    for row in rows.values():
+        if times := row.pop("times", None):
+            row["ms"], row["quartiles"] = 1e3 * statistics.median(times), [1e3 * q for q in _quartiles(times)]
+            row["rounds"] = len(times)
+            if "floor_ms" in result:
+                row["floor"] = result["floor_ms"] / row["ms"]
+    return result | {"rows": [{"who": who, **row} for who, row in rows.items()]}
+
+
+def _compare(rows: dict[str, dict[str, Any]], group: list[str]) -> None:
+    """Note the ratio of ours to the fastest peer so far, round by round."""
+    peers = [who for who in group if not who.startswith(OURS)]
+    if not peers:
+        return
+    n = len(rows[peers[0]]["times"])
+    fastest = min(peers, key=lambda who: statistics.median(rows[who]["times"]))
+    for who in set(group) - set(peers):
+        pairs = zip(rows[who]["times"][-n:], rows[fastest]["times"], strict=True)
+        ratios = [mine / other for mine, other in pairs]
+        if statistics.median(ratios) > rows[who].get("ratio", 0.0):
+            rows[who] |= {
+                "fastest": fastest,
+                "ratio": statistics.median(ratios),
+                "ratio_quartiles": _quartiles(ratios),
+            }
+
+
+def _quartiles(values: list[float]) -> list[float]:
+    return statistics.quantiles(values, n=4, method="inclusive")[::2] if len(values) > 1 else values * 2
+
+
+# What is said ------------------------------------------------------------------------------------
+HEAD = f"{'method':18}{'who':26}{'ms':>10}  {'quartiles':17}{'floor':>6}" + "  first, again (s)  bytes  ratio"
+
+
+def line(method: str, row: dict[str, Any]) -> str:
+    start = f"{method:18}{row['who']:26}"
+    if "ms" not in row:
+        return f"{start}  {row.get('error', 'nothing')}"
+    low, high = row["quartiles"]
+    again = f", {row['again']:.3f}" if row.get("again") is not None else ""
+    said = f"{start}{row['ms']:10.4g}  {f'{low:.4g}–{high:.4g}':17}{row.get('floor', float('nan')):6.2f}"
+    said += f"{row['first']:.3f}{again}".rjust(18) + f"{row['bytes']:7.2f}"
+    if "ratio" in row:
+        low, high = row["ratio_quartiles"]
+        said += f"  {row['ratio']:.2f} ({low:.2f}–{high:.2f}) to {row['fastest']}"
+    return said
+
+
+def markdown(title: str, found: list[dict[str, Any]]) -> str:
+    """Return a set's table for docs/performance.md."""
+    out = [f"### {title}", "", "| method | ms | floor | first, again (s) | bytes | ratio | peers (ms) |"]
+    out.append("|---|--:|--:|--:|--:|--:|---|")
+    for one in found:
+        for row in one["rows"]:
+            if not row["who"].startswith(OURS):
+                continue
+            others = [
+                f"{r['who']} {r['ms']:.3g}" if "ms" in r else f"{r['who']}: {r.get('error')}"
+                for r in one["rows"]
+                if not r["who"].startswith(OURS)
+            ]
+            name = f"{one['method']} {row['who'].removeprefix(OURS)}".strip()
+            if "ms" not in row:
+                out.append(f"| {name} | {row.get('error')} | | | | | {', '.join(others)} |")
+                continue
+            again = f", {row['again']:.2f}" if row.get("again") is not None else ""
+            cells = [name, f"{row['ms']:.3g}", f"{row['floor']:.2f}", f"{row['first']:.2f}{again}"]
+            cells += [
+                f"{row['bytes']:.3g}",
+                f"{row['ratio']:.2f}" if "ratio" in row else "–",
+                ", ".join(others),
+            ]
+            out.append(f"| {' | '.join(cells)} |")
+    return "\n".join(out) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--set", nargs="+", choices=SETS, default=["b", "d"], help="default: b d")
+    parser.add_argument("--method", nargs="+", choices=TABLE, default=list(TABLE), metavar="NAME")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--executor", nargs="+", choices=EXECUTORS, help="default: the methods' own")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of taking turns, a method and set")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds that a first step may take")
+    parser.add_argument("--slow", action="store_true", help="also what compiles for minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--markdown", action="store_true", help="print tables for docs/performance.md too")
+    flags = parser.parse_args()
+    for package in ("pytorch_optimizer", "optimi", "schedulefree"):  # what many share is imported once
+        try:
+            import_module(package)
+        except ImportError:
+            continue
+    machine = f"{platform.machine()}, torch {torch.__version__}, Python {platform.python_version()}"
+    results = []
+    for set_name in flags.set:
+        shapes = [torch.Size(s) for s in SETS[set_name][1]().values()]
+        numbers = sum(s.numel() for s in shapes)
+        title = f"({set_name}) {SETS[set_name][0]}: {len(shapes)} tensors, {numbers:,} numbers"
+        print(f"{title}; {flags.threads} thread(s); {machine}\n{HEAD}", flush=True)
+        found = []
+        for method in flags.method:
+            found.append(measured(method, set_name, flags))
+            for row in found[-1]["rows"]:
+                print(line(method, row), flush=True)
+        results.append({"set": set_name, "title": title, "methods": found})
+        rates = [one["copy_GB_s"] for one in found if "copy_GB_s" in one]
+        if rates:
+            print(f"copy {min(rates):.1f} to {max(rates):.1f} GB/s, reads and writes together")
+        made = [one["compile_ms"] for one in found]
+        print(f"a method's equations become programs in {min(made):.1f} to {max(made):.1f} ms\n", flush=True)
+    if flags.markdown:
+        print("\n".join(markdown(one["title"], one["methods"]) for one in results))
+    if flags.json:
+        facts_of_run = {"machine": machine, "threads": flags.threads, "sets": results}
+        flags.json.write_text(json.dumps(facts_of_run, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""A rule in as few passes over memory as its equations allow, on the CPU.
+
+Each path through a rule's branches is compiled once for the number formats at hand (:mod:`.stages`,
+:mod:`.machine`, :mod:`.compiled`). Here a step's tensors are sorted into jobs that one such code can take,
+and the code is run on threads, torch's own. Numbers narrower than float32 are computed with in float32 and
+rounded once, when they are stored. What has no such code (another device, another format) is run by
+:mod:`.foreach`, in the same step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from descend.methods.executors import foreach
+from descend.methods.executors.code import Code, code
+from descend.methods.executors.job import Job
+from descend.methods.executors.machine import BYTES
+from descend.methods.executors.plan import Plan
+from descend.methods.executors.stages import REDUCTIONS
+from descend.methods.rule import Batch, Rule
+from descend.methods.trace import trace
+
+_dtype = attrgetter("dtype")
+
+_FORMATS = set(BYTES)
+
+
+_TYPES = {Tensor, Parameter}
+
+
+def run(rule: Rule, batches: Sequence[Batch]) -> None:
+    """Take one step, writing into what the batches hold.
+
+    Args:
+        rule: the equations.
+        batches: one a parameter group (and form).
+    """
+    running: list[Generator[Tensor, Tensor, None]] = []
+    jobs: list[Job] = []
+    rest: list[Batch] = []
+    for batch in batches:
+        jobs += _jobs(rule, _local(rule, batch), rest)
+    for job in jobs:
+        if job.code.graph.totals:
+            running.append(job.phases())
+        else:
+            for _ in job.phases():
+                raise AssertionError("a rule without totals does not stop")
+    if rest:
+        foreach.run(rule, rest, running)
+    elif running:
+        foreach.together(running)
+    for job in jobs:
+        job.finish()
+
+
+def _jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
+    """Sort the tensors of a batch by path and number formats; what has no code goes to ``rest``."""
+    lists = [batch.w, batch.g, *batch.kept.values()]
+    names = ["w", "g", *batch.kept]
+    h, steps = batch.hyperparameters, batch.steps
+    formats = []
+    for values in lists:
+        found = set(map(_dtype, values))
+        if len(found) != 1 or not _plain(values):
+            break
+        formats.append(found.pop())
+    if len(formats) == len(lists) and all(f in _FORMATS for f in formats):
+        first = code(rule, h, steps[0], batch.form, tuple(formats))
+        one_path = min(steps) == max(steps) or (
+            not first.by_step and all(first.holds(h, step) for step in set(steps))
+        )
+        if one_path and (len(steps) == 1 or not first.alone):
+            yield Job(first, dict(zip(names, lists, strict=True)), steps, h, True)
+            return
+    yield from _sorted_jobs(rule, batch, rest)
+
+
+def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
+    lists = {"w": batch.w, "g": batch.g, **batch.kept}
+    for_all = {name for name in batch.kept if rule.kept[name].kind == "all"}
+    h = batch.hyperparameters
+    groups: dict[Any, tuple[Code, list[int]]] = {}
+    others: list[int] = []
+    for i, step in enumerate(batch.steps):
+        own = {n: v[0 if n in for_all else i] for n, v in lists.items()}
+        formats = tuple(x.dtype for x in own.values())
+        if not all(x.is_cpu and x.dtype in _FORMATS and type(x) in _TYPES for x in own.values()):
+            others.append(i)
+            continue
+        found = code(rule, h, step, batch.form, formats)
+        key = (id(found), i if found.alone else None, step if found.by_step else None)
+        groups.setdefault(key, (found, []))[1].append(i)
+    writes = not others
+    for found, index in groups.values():
+        places = {n: v if n in for_all else [v[i] for i in index] for n, v in lists.items()}
+        yield Job(found, places, [batch.steps[i] for i in index], h, writes or index[0] == 0)
+        writes = False
+    if others:
+        kept = {
+            n: [x.clone() for x in v]
+            if n in for_all and groups
+            else [v[i] for i in ([0] if n in for_all else others)]
+            for n, v in batch.kept.items()
+        }
+        steps = [batch.steps[i] for i in others]
+        rest.append(
+            Batch([batch.w[i] for i in others], [batch.g[i] for i in others], kept, steps, h, batch.form)
+        )
+
+
+def plan(rule: Rule, batch: Batch) -> Plan | None:
+    """Return a plan for steps like this one; ``None`` where they need more than that."""
+    jobs = list(_jobs(rule, batch, rest := []))
+    if rest or len(jobs) != 1:
+        return None
+    job = jobs[0]
+    stages = job.code.stages
+    if job.copied or stages.graph.totals or any(phase.calls for phase in stages.phases):
+        return None
+    if job.code.for_all or any(name != "w" for phase in stages.phases for name in phase.kernels):
+        return None
+    if not all(all(map(Tensor.is_contiguous, values)) for values in job.places.values()):
+        return None
+    return Plan(job)
+
+
+def _plain(values: Sequence[Tensor]) -> bool:
+    return (
+        set(map(type, values)) <= _TYPES
+        and all(map(Tensor.is_contiguous, values))
+        and all(x.is_cpu for x in values)
+    )
+
+
+def _local(rule: Rule, batch: Batch) -> Batch:
+    """Take sharded tensors as this process's shards, where the equations are elementwise throughout.
+
+    Norms, totals and functions of whole tensors need the other shards: DTensor's own arithmetic, by
+    :mod:`.foreach`, communicates where it must.
+    """
+    if not hasattr(batch.w[0], "to_local"):
+        return batch
+    for step in set(batch.steps):
+        graph = trace(rule, batch.hyperparameters, step, batch.form)
+        if any(v.op in REDUCTIONS or v.op.startswith(("whole", "reduce")) for v in graph.nodes()):
+            return batch
+    lists = [[_shard(x) for x in values] for values in (batch.w, batch.g, *batch.kept.values())]
+    kept = dict(zip(batch.kept, lists[2:], strict=True))
+    return Batch(lists[0], lists[1], kept, batch.steps, batch.hyperparameters, batch.form)
+
+
+def _shard(x: Any) -> Tensor:
+    return x.to_local() if hasattr(x, "to_local") else x

@@ -1,0 +1,199 @@
+"""Tensors that one compiled rule can take together, and a step of them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Generator
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from descend.methods.executors.code import Code, Layout, pieces_of
+from descend.methods.executors.stages import Kernel, Phase
+from descend.methods.executors.threads import on_threads
+from descend.methods.executors.words import Frame
+
+
+class Job:
+    """Tensors that one code can take, and what one step of them needs.
+
+    Args:
+        code: the compiled rule.
+        places: tensors by the name of the place.
+        steps: the step count of each tensor.
+        h: the hyperparameters.
+        writes: whether it writes the numbers kept for all.
+    """
+
+    def __init__(self, code: Code, places: dict[str, list[Tensor]], steps: list[int], h: Any, writes: bool):
+        self.code, self.steps, self.h, self.writes = code, steps, h, writes
+        self.own = places
+        self.places, self.copied = _flat(places, code)
+        self.columns: dict[str, list[int]] = {}
+        self.alive: list[Any] = []
+        self.for_all: list[tuple[Tensor, float]] = []
+
+    def phases(self) -> Generator[Tensor, Tensor, None]:
+        """Run phase after phase; at each total, give this job's share and take the whole."""
+        code, machine = self.code, self.code.machine
+        self.key = tuple(map(Tensor.numel, self.places["w"]))
+        pool = code.layouts.setdefault(self.key, [])
+        try:  # a layout is used by one job at a time
+            layout = pool.pop()
+        except IndexError:
+            layout = Layout(self.key, code)
+        self.layout, frame = layout, layout.frame
+        frame[Frame.NUMBERS] = self._numbers(layout)
+        if machine.kept:
+            table = array(
+                "q", chain.from_iterable(zip(*(self._column(n) for n in machine.kept), strict=True))
+            )
+            self.alive.append(table)
+            frame[Frame.KEPT] = table.buffer_info()[0]
+        for name in code.for_all:
+            if name in machine.inputs:
+                layout.shared[machine.shared[id(machine.inputs[name])]] = float(self.places[name][0])
+        for p, phase in enumerate(code.stages.phases):
+            if (scalars := code.scalars[p]) is not None:
+                scalars(layout.address)
+            for name, kernel in phase.kernels.items():
+                self._pass(p, name, kernel, layout)
+            for total in phase.totals:
+                layout.shared[machine.shared[id(total)]] = float((yield self._share(total, layout)))
+            if phase.calls:
+                self._call(phase, layout)
+        if self.writes:
+            for name in code.for_all:
+                v = code.graph.outputs[name]
+                if not (v.op == "input" and v.name == name):
+                    self.for_all.append((self.own[name][0], float(layout.shared[machine.shared[id(v)]])))
+        pool.append(layout)
+
+    def finish(self) -> None:
+        """Write what must wait until every job has read."""
+        for place, value in self.for_all:
+            place.fill_(value)
+        for place, value in self.copied:
+            place.copy_(value)
+
+    def _numbers(self, layout: Layout) -> int:
+        code, steps = self.code, self.steps
+        if min(steps) == max(steps):
+            layout.rows[:] = 0
+            table = array("d", code.numbers(self.h, steps[0]))
+        else:
+            known = {step: k for k, step in enumerate(dict.fromkeys(steps))}
+            layout.rows[:] = [known[step] for step in steps]
+            table = array("d", chain.from_iterable(code.numbers(self.h, step) for step in known))
+        self.alive.append(table)
+        return table.buffer_info()[0]
+
+    def _column(self, place: str) -> list[int]:
+        found = self.columns.get(place)
+        if found is None:
+            found = self.columns[place] = list(map(Tensor.data_ptr, self.places[place]))
+        return found
+
+    def _pass(self, p: int, name: str, kernel: Kernel, layout: Layout) -> None:
+        """Run one kernel over the elements of the tensors of one shape class."""
+        code = self.code
+        places = code.machine.places[p, name]
+        for place in places:
+            if place not in self.places:
+                like = next(x for x in places if x in self.places) if name != "w" else "w"
+                self.places[place] = [torch.empty_like(x, dtype=code.machine.kind) for x in self.places[like]]
+        frame, elements = layout.frame, layout.elements
+        pieces, starts, partial = layout.pieces, layout.starts, layout.partial
+        if name != "w":  # another shape than the parameters': its own segments
+            sizes = [x.numel() for x in self.places[places[0]]]
+            elements = sum(sizes)
+            pieces, starts = pieces_of(sizes)
+            partial = np.zeros((len(pieces), partial.shape[1]))
+            layout.counts[:, code.machine.classes.index(name)] = sizes
+            for place in places:
+                if [x.numel() for x in self.places[place]] != sizes:
+                    raise TypeError(f"elementwise words need tensors of one shape: {places} differ")
+        table = array("q", chain.from_iterable(zip(*(self._column(place) for place in places), strict=True)))
+        frame[Frame.COUNTER], frame[Frame.POINTERS] = 0, table.buffer_info()[0]
+        frame[Frame.SEGMENTS], frame[Frame.PIECES] = len(pieces), pieces.ctypes.data
+        frame[Frame.PARTIAL] = partial.ctypes.data
+        on_threads(code.passes[p, name], layout.address, elements)
+        for _, _, number in kernel.sums:
+            layout.sums[:, number] = np.add.reduceat(partial[:, number], starts)
+
+    def _share(self, total: Any, layout: Layout) -> Tensor:
+        code = self.code
+        of = total.args[0]
+        if total in code.stages.sums:
+            share = layout.sums[:, code.stages.sums[total]].sum()
+        elif id(of) in code.machine.slots:
+            share = layout.slots[:, code.machine.slots[id(of)]].sum()
+        else:  # what is one for all counts once a tensor
+            share = layout.shared[code.machine.shared[id(of)]] * len(self.steps)
+        return torch.tensor(share, dtype=torch.float64)
+
+    def _call(self, phase: Phase, layout: Layout) -> None:
+        """Apply functions of whole tensors, tensor by tensor."""
+        code, kind = self.code, self.code.machine.kind
+        arguments = {step: code.arguments(self.h, step) for step in set(self.steps)}
+        for call in phase.calls:
+            function, number = code.functions[call.function], code.call_number[id(call)]
+            results: list[Tensor] = []
+            for i, step in enumerate(self.steps):
+                tensors = [self._argument(a, i, layout) for a in call.args]
+                if call.place is not None and call.in_place:
+                    place = self.places[call.place][i]
+                    changed = getattr(function, "in_place")(*tensors, *arguments[step][number])  # noqa: B009
+                    if changed.data_ptr() != place.data_ptr():  # of another format
+                        place.copy_(changed)
+                    continue
+                result = function(*tensors, *arguments[step][number])
+                if call.place is None:
+                    slot = code.machine.slots.get(id(call.value))
+                    if slot is None:
+                        layout.shared[code.machine.shared[id(call.value)]] = float(result)
+                    else:
+                        layout.slots[i, slot] = float(result)
+                else:
+                    results.append(result.to(kind).contiguous())
+            if call.place is not None and not call.in_place:
+                self.places[call.place] = results
+
+    def _argument(self, a: Any, i: int, layout: Layout) -> Tensor:
+        machine = self.code.machine
+        if isinstance(a, str):
+            return self.places[a][i].to(machine.kind)
+        slot = machine.slots.get(id(a))
+        found = layout.shared[machine.shared[id(a)]] if slot is None else layout.slots[i, slot]
+        return torch.tensor(found, dtype=machine.kind)
+
+
+def _flat(
+    places: dict[str, list[Tensor]], code: Code
+) -> tuple[dict[str, list[Tensor]], list[tuple[Tensor, Tensor]]]:
+    """Return tensors whose elements lie in one order, and what is to be copied back afterwards."""
+    if all(all(map(Tensor.is_contiguous, values)) for values in places.values()):
+        return dict(places), []
+    result = {name: list(values) for name, values in places.items()}
+    copied = []
+    kept = code.graph.kept
+    alike = [n for n in places if n in ("w", "g") or kept[n].kind == "elementwise"]
+    for i, w in enumerate(places["w"]):
+        same = all(places[n][i].stride() == w.stride() for n in alike)
+        if not code.alone and same and torch.empty_like(w).stride() == w.stride():
+            continue  # dense, and all in the same order
+        for name in alike:
+            x = places[name][i]
+            if not x.is_contiguous():
+                result[name][i] = x.contiguous()
+                if name != "g":
+                    copied.append((x, result[name][i]))
+    for name in places.keys() - set(alike):
+        for i, x in enumerate(places[name]):
+            if not x.is_contiguous():
+                result[name][i] = x.contiguous()
+                copied.append((x, result[name][i]))
+    return result, copied
