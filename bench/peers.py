@@ -56,6 +56,7 @@ def of(
         given: dict[str, Any] = {"lr": ours["lr"]} if takes["lr"].default is inspect.Parameter.empty else {}
         if "weight_decay" in takes and "weight_decay" in ours:
             given["weight_decay"] = ours["weight_decay"]
+        given |= {name: value for name, value in FIXED.items() if name in takes}
         tensors = [p for _, p in named]
         optimizer = cls([{"params": tensors, **group}] if group else tensors, **{**given, **fixed})
         if hasattr(optimizer, "train"):  # schedule-free ones begin where they evaluate
@@ -101,8 +102,11 @@ def _mini(named: Named, ours: dict[str, Any]) -> Any:
     )
 
 
-ONCE = 10**9
-"""A period that never comes round again: the step alone is timed, without estimates of curvature."""
+FIXED: dict[str, Any] = {"update_period": 10**9, "growth_rate": 1.0}
+"""What ours and peers alike are given, where they have it: curvature is estimated once, so that the step
+alone is timed; a rate that is found on the way stays, or gradients that never change would drive it to
+infinity.
+"""
 
 PEERS: dict[str, list[Peer]] = {
     "sgd": [*torchs("SGD", "fused", "foreach"), *lists("optimi", "SGD")],
@@ -164,7 +168,7 @@ PEERS: dict[str, list[Peer]] = {
     "prodigy": [of("prodigyopt", "Prodigy"), *po("Prodigy")],
     "dadaptadam": [of("dadaptation", "DAdaptAdam"), *po("DAdaptAdam")],
     "dog": [of("dog", "DoG")],
-    "sophia": po("SophiaH", update_period=ONCE),
-    "adahessian": po("AdaHessian", update_period=ONCE),
+    "sophia": po("SophiaH"),
+    "adahessian": po("AdaHessian"),
 }
 """For each method, who else has it. A method without a row has no peer that is known here."""

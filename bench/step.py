@@ -10,11 +10,13 @@ parameters, (c) 4,000 small ones, (d) of a network for digits. For each method o
 medians over the rounds, with quartiles.
 
 * ``floor``: the share of a step that its traffic alone would take: every word of w, g and state that the
-  equations read or write, once, at the speed of a large copy measured between the blocks. At 1 a step is as
-  fast as memory; tensors that fit into the cache can be above it.
+  equations read or write, once, at the speed of a large copy or of a large pass in place, whichever is
+  faster, measured between the blocks. At 1 a step is as fast as memory; what fits into the cache can be
+  above it.
 * ``first``: seconds for making the optimizer and its first step, in a process that has imported the packages
-  and done nothing yet (torch's optimizers import its compiler then); and again with what that left in the
-  cache on disk, if it left anything.
+  and done nothing yet; and again with what that left in the cache on disk, if it left anything. Torch's
+  optimizers, and all that build on them, import torch's compiler in their first step: it is imported
+  beforehand here, and the time printed once.
 * ``bytes``: of state, a parameter, counted after that step.
 * ``ratio``: ours to the fastest peer, the median over the rounds.
 
@@ -38,7 +40,7 @@ from typing import Any
 import torch
 from peers import PEERS
 from tensors import SETS
-from turns import COPY, OURS, alone, facts, first_step, peer_of, rounds
+from turns import COPY, OURS, PASSES, alone, facts, first_step, import_of_the_compiler, peer_of, rounds
 
 from descend.methods import TABLE
 from descend.methods.method import EXECUTORS
@@ -97,23 +99,23 @@ def measured(method: str, set_name: str, flags: argparse.Namespace) -> dict[str,
             else:
                 row |= first_steps(method, who, set_name, flags, caches)
         ready = {who: row["bytes"] for who, row in rows.items() if "error" not in row}
-        copies: list[float] = []
+        passes: dict[str, list[float]] = {name: [] for name in PASSES}
         groups = chunks(ready, set_name) if ready else []
         for group in groups:
             seconds = flags.seconds / len(groups)
             found = alone(caches, 10 * flags.limit, rounds, method, group, set_name, flags.threads, seconds)
-            if "error" in found:
-                for who in group:
-                    rows[who].setdefault("error", found["error"])
-                continue
-            copies += found.pop("copy")
-            for who, times in found.items():
-                rows[who].setdefault("times", []).extend(times)
-            _compare(rows, group)
+            times, left = ({}, dict.fromkeys(group, found["error"])) if "error" in found else found
+            for who, error in left.items():
+                rows[who].setdefault("error", error)
+            for name in PASSES:
+                passes[name] += times.pop(name, [])
+            for who in times:
+                rows[who].setdefault("times", []).extend(times[who])
+            _compare(rows, list(times))
     result: dict[str, Any] = {"method": method, "compile_ms": 1e3 * known.get("compile", float("nan"))}
-    if copies and "words" in known:
-        result["copy_GB_s"] = 8 * COPY / statistics.median(copies) / 1e9
-        result["floor_ms"] = 4 * known["words"] / result["copy_GB_s"] / 1e6
+    if all(passes.values()) and "words" in known:
+        result["memory_GB_s"] = 8 * COPY / min(map(statistics.median, passes.values())) / 1e9
+        result["floor_ms"] = 4 * known["words"] / result["memory_GB_s"] / 1e6
     for row in rows.values():
         if times := row.pop("times", None):
             row["ms"], row["quartiles"] = 1e3 * statistics.median(times), [1e3 * q for q in _quartiles(times)]
@@ -197,7 +199,7 @@ def main() -> None:
     parser.add_argument("--method", nargs="+", choices=TABLE, default=list(TABLE), metavar="NAME")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--executor", nargs="+", choices=EXECUTORS, help="default: the methods' own")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of taking turns, a method and set")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of taking turns, a method and set")
     parser.add_argument("--limit", type=float, default=30.0, help="seconds that a first step may take")
     parser.add_argument("--slow", action="store_true", help="also what compiles for minutes")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -209,6 +211,8 @@ def main() -> None:
         except ImportError:
             continue
     machine = f"{platform.machine()}, torch {torch.__version__}, Python {platform.python_version()}"
+    importing = alone(Path(), flags.limit, import_of_the_compiler)
+    import_module("torch._dynamo")
     results = []
     for set_name in flags.set:
         shapes = [torch.Size(s) for s in SETS[set_name][1]().values()]
@@ -221,15 +225,21 @@ def main() -> None:
             for row in found[-1]["rows"]:
                 print(line(method, row), flush=True)
         results.append({"set": set_name, "title": title, "methods": found})
-        rates = [one["copy_GB_s"] for one in found if "copy_GB_s" in one]
+        rates = [one["memory_GB_s"] for one in found if "memory_GB_s" in one]
         if rates:
-            print(f"copy {min(rates):.1f} to {max(rates):.1f} GB/s, reads and writes together")
+            print(f"memory: {min(rates):.1f} to {max(rates):.1f} GB/s, reads and writes together")
         made = [one["compile_ms"] for one in found]
         print(f"a method's equations become programs in {min(made):.1f} to {max(made):.1f} ms\n", flush=True)
+    print(f"torch's optimizers import torch's compiler in their first step: {importing:.2f} s more\n")
     if flags.markdown:
         print("\n".join(markdown(one["title"], one["methods"]) for one in results))
     if flags.json:
-        facts_of_run = {"machine": machine, "threads": flags.threads, "sets": results}
+        facts_of_run = {
+            "machine": machine,
+            "threads": flags.threads,
+            "importing_s": importing,
+            "sets": results,
+        }
         flags.json.write_text(json.dumps(facts_of_run, indent=1), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peers import ONCE, PEERS, Peer
+from peers import FIXED, PEERS, Peer
 from tensors import Named, parameters
 
 import descend
@@ -23,7 +23,8 @@ from descend.methods.method import Method
 from descend.methods.trace import Value, trace
 
 COPY = 32 * 2**20
-"""Numbers in the copy that measures memory: far more than a cache holds."""
+"""Numbers in the two passes that measure memory, a copy and one in place: far more than a cache holds."""
+PASSES = ("copy", "in place")
 BLOCK = 0.02
 """Seconds that a block lasts at least; one step may last longer."""
 OURS = "descend"
@@ -47,9 +48,9 @@ class Both:
 
 def ours(method: str, named: Named, executor: str) -> Method:
     """Return a method of ours, matrices and the rest where they belong."""
-    h: dict[str, Any] = {"executor": executor} if executor else {}
-    if "update_period" in TABLE[method].defaults:
-        h["update_period"] = ONCE
+    h: dict[str, Any] = {name: v for name, v in FIXED.items() if name in TABLE[method].defaults}
+    if executor:
+        h["executor"] = executor
     return descend.methods.optimizer(method, named, show=False, **h)
 
 
@@ -96,9 +97,13 @@ def first_step(method: str, who: str, set_name: str, threads: int) -> dict[str, 
     start = time.perf_counter()
     optimizer = make(method, who, named)
     optimizer.step()
-    seconds = time.perf_counter() - start
-    state = sum(_bytes(o.state) for o in getattr(optimizer, "optimizers", (optimizer,)))
-    return {"first": seconds, "bytes": state / sum(p.numel() for _, p in named)}
+    return {"first": time.perf_counter() - start, "bytes": state_of(optimizer, named)}
+
+
+def state_of(optimizer: Any, named: Named) -> float:
+    """Return the bytes that an optimizer keeps, a parameter."""
+    kept = sum(_bytes(o.state) for o in getattr(optimizer, "optimizers", (optimizer,)))
+    return kept / sum(p.numel() for _, p in named)
 
 
 def _bytes(value: Any) -> int:
@@ -113,37 +118,54 @@ def _bytes(value: Any) -> int:
 
 def rounds(
     method: str, whos: list[str], set_name: str, threads: int, seconds: float
-) -> dict[str, list[float]]:
-    """Let contestants take turns; return each one's seconds a step, round by round, and the copy's."""
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+    """Let contestants take turns.
+
+    Returns:
+        Each one's seconds a step, round by round, and those of the passes; and why some had to leave.
+    """
     torch.set_num_threads(threads)
-    contestants, shared = {}, None
+    todo: dict[str, Callable[[], Any]] = {}
+    steps: dict[str, int] = {}
+    left: dict[str, str] = {}
+    shared = None
     for who in whos:
         named = parameters(set_name, shared)
         with_graph(method, named)
-        contestants[who] = make(method, who, named)
-        contestants[who].step()
-        if hasattr(TABLE[method], "needs_graph"):
-            without_graph(named)
+        try:
+            optimizer = make(method, who, named)
+            optimizer.step()
+            if hasattr(TABLE[method], "needs_graph"):
+                without_graph(named)
+            steps[who] = _block(optimizer.step, _period(method))
+        except Exception as error:
+            left[who] = said(error)
+            continue
+        todo[who] = optimizer.step
         if sum(p.numel() for _, p in named) > 50e6:  # gradients of their own would take too much memory
             shared = [p.grad for _, p in named if p.grad is not None]
-    source = torch.ones(COPY)
-    target = torch.empty(COPY)
-    todo: dict[str, Callable[[], Any]] = {who: o.step for who, o in contestants.items()}
-    todo["copy"] = lambda: target.copy_(source)
-    steps = {who: _block(run, 1 if who == "copy" else _period(method)) for who, run in todo.items()}
+    source, target = torch.ones(COPY), torch.empty(COPY)
+    todo |= {"copy": lambda: target.copy_(source), "in place": target.neg_}
+    steps |= {name: _block(todo[name], 1) for name in PASSES}
     found: dict[str, list[float]] = {who: [] for who in todo}
-    order = list(todo)
     gc.disable()
     end = time.perf_counter() + seconds
     while len(found["copy"]) < 2 or (time.perf_counter() < end and len(found["copy"]) < 300):
-        for who in order:
+        for who in list(found)[:: 1 if len(found["copy"]) % 2 else -1]:
             run, n = todo[who], steps[who]
-            start = time.perf_counter()
-            for _ in range(n):
-                run()
-            found[who].append((time.perf_counter() - start) / n)
-        order.reverse()
-    return found
+            try:
+                start = time.perf_counter()
+                for _ in range(n):
+                    run()
+                found[who].append((time.perf_counter() - start) / n)
+            except Exception as error:
+                left[who] = said(error)
+                del found[who]
+    return found, left
+
+
+def said(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
 
 
 def _block(run: Callable[[], Any], period: int) -> int:
@@ -194,6 +216,13 @@ def _touched(graph: Any) -> Iterator[str]:
     yield from (n for n, v in outputs.items() if not (v.op == "input" and v.name == n))
 
 
+def import_of_the_compiler() -> float:
+    """Return the seconds of what the first step of one of torch's optimizers imports."""
+    start = time.perf_counter()
+    import_module("torch._dynamo")
+    return time.perf_counter() - start
+
+
 def compiling(method: str, named: Named) -> float:
     """Return the seconds for writing a method's equations down and making programs of them."""
     opt = ours(method, named, "")
@@ -214,7 +243,7 @@ def facts(method: str, set_name: str, threads: int) -> dict[str, float]:
 
 
 # Processes ---------------------------------------------------------------------------------------
-def alone(caches: Path, limit: float, function: Callable[..., Any], *args: Any) -> dict[str, Any]:
+def alone(caches: Path, limit: float, function: Callable[..., Any], *args: Any) -> Any:
     """Call a function in a forked process; return its result, or ``{"error": ...}``."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
 
@@ -228,7 +257,7 @@ def alone(caches: Path, limit: float, function: Callable[..., Any], *args: Any) 
         try:
             sender.send(function(*args))
         except Exception as error:
-            sender.send({"error": f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"})
+            sender.send({"error": said(error)})
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()

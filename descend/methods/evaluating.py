@@ -104,7 +104,7 @@ def resume(method: "Method") -> None:
     """Take the parameters to where they train, after a state was loaded that was saved inside the context."""
     if method._resumed:
         for p, own in method.state.items():
-            if "training" in own:
+            if isinstance(own, dict) and "training" in own:
                 p.copy_(own["training"])
 
 

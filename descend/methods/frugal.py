@@ -96,7 +96,7 @@ class Adafactor(Method):
     Memory: 4 (m + n) bytes a float32 matrix of m × n, 0.008 bytes a parameter of 1024 × 1024; 4 bytes a
     parameter of a vector. The last two dimensions of a larger tensor are its matrix.
 
-    Use it when: the state of Adam does not fit; expect a little more loss for it.
+    Use it when: the state of Adam does not fit. Without momentum it descends a little slower.
 
     Source: Shazeer & Stern 2018, arXiv:1804.04235. Equal to ``torch.optim.Adafactor``, which differs from the
     paper in the use of lr and ε₁.
@@ -268,8 +268,8 @@ class AdamMini(Method):
     Memory: 4 bytes a float32 parameter and 4 bytes a block: 4.004 bytes a parameter of 1024 × 1024; 8 bytes
     a parameter of a vector, with ``row``.
 
-    Use it when: half of Adam's state is to be saved at no loss of quality. Put norms' weights in a group with
-    ``block="tensor"`` to have the authors' partition.
+    Use it when: half of Adam's state is to be saved; its authors find it on a par with AdamW in transformers.
+    Put norms' weights in a group with ``block="tensor"`` to have their partition.
 
     Source: Zhang et al. 2024, arXiv:2406.16793.
 
@@ -404,7 +404,7 @@ class GaLore(Method):
 
     Args:
         params: parameters, or groups of them, as ``torch.optim`` takes them.
-        lr: about ten times that of AdamW bears, for the part α of it that is used; 1e-3 to 1e-2.
+        lr: length of a step, of which a matrix takes the share α; 1e-3 to 1e-2.
         betas: (β₁, β₂), each in [0, 1): the memories of the projected gradient and its square.
         eps: ε ≥ 0: keeps the quotient finite.
         weight_decay: λ ≥ 0, decoupled: a share lr·λ of w is taken off in each step.

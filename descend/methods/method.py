@@ -504,10 +504,10 @@ class Method(Optimizer):
         for group, loaded in zip(self.param_groups, saved["param_groups"], strict=True):
             for p, key in zip(group["params"], loaded["params"], strict=True):
                 own = saved["state"].get(key, {})
+                self._resumed = self._resumed or "training" in own
                 for name, value in own.items():
                     if isinstance(value, Tensor):
                         self.state[p][name] = value.to(p.device, copy=True)
-            self._resumed = self._resumed or any("training" in own for own in self.state.values() if own)
             for name, kept in self._rule(group).kept.items():
                 if kept.kind == "all" and name in group and group["params"]:
                     group[name] = group[name].to(group["params"][0].device)

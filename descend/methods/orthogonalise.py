@@ -40,7 +40,7 @@ def orthogonal(
     Returns:
         A new tensor of the same shape and dtype.
     """
-    stack = x.reshape(-1, *x.shape[-2:])
+    stack = x.reshape(x.shape[:-2].numel(), *x.shape[-2:])
     y = torch.empty(stack.shape, dtype=_dtype(x.dtype, x.device), device=x.device)
     y.copy_(stack)
     return _rounds(y, a, b, c, eps, int(steps), scale).view(x.shape).to(x.dtype)
@@ -56,9 +56,8 @@ def each_orthogonal(
         shape, dtype = first.shape, _dtype(first.dtype, first.device)
         y = torch.empty((len(alike), *shape), dtype=dtype, device=first.device)
         torch._foreach_copy_(list(y.unbind()), [xs[i] for i in alike])
-        y = _rounds(y.view(-1, *shape[-2:]), a, b, c, eps, int(steps), scales[alike[0]]).view(
-            len(alike), *shape
-        )
+        stack = y.view(len(alike) * shape[:-2].numel(), *shape[-2:])
+        y = _rounds(stack, a, b, c, eps, int(steps), scales[alike[0]]).view(len(alike), *shape)
         found.update(zip(alike, y.to(first.dtype).unbind(), strict=True))
     return [found[i] for i in range(len(xs))]
 
@@ -108,9 +107,9 @@ def _iterated(y: Tensor, a: float, b: float, c: float, steps: int, scale: float)
         now = min(most, steps)
         steps -= now
         f = scale if steps == 0 else 1.0
-        gram = _symmetric(y.mT, y) if tall else _symmetric(y, y.mT)
+        gram = _gram(y.mT if tall else y)
         if now == 1:
-            p = _symmetric(gram, gram, gram, b, c)
+            p = _added(gram, gram, gram, b, c)
             y = _added(y, *((y, p) if tall else (p, y)), f * a, f)
             continue
         q = _small_side(gram, a, b, c, now)
@@ -124,17 +123,17 @@ def _small_side(r: Tensor, a: float, b: float, c: float, rounds: int) -> Tensor:
     """Return the product of the polynomials of some rounds, from R = x xᵀ."""
     q: Tensor | None = None
     while True:
-        p = _symmetric(r, r, r, b, c)  # without its a: on the diagonal it would cost digits
+        p = _added(r, r, r, b, c)  # without its a: on the diagonal it would cost digits
         if q is None:
             q = p.clone()
             q.diagonal(dim1=-2, dim2=-1).add_(a)
         else:
-            q = _symmetric(q, p, q, a)
+            q = _added(q, p, q, a)
         rounds -= 1
         if not rounds:
             return q
-        t = _symmetric(p, r, r, a)
-        r = _symmetric(t, p, t, a)
+        t = _added(r, p, r, a)
+        r = _added(t, t, p, a)
 
 
 def _added(x: Tensor, y: Tensor, z: Tensor, beta: float, alpha: float = 1.0) -> Tensor:
@@ -142,25 +141,16 @@ def _added(x: Tensor, y: Tensor, z: Tensor, beta: float, alpha: float = 1.0) -> 
     return (torch.addmm if x.ndim == 2 else torch.baddbmm)(x, y, z, beta=beta, alpha=alpha)
 
 
-def _symmetric(
-    y: Tensor, z: Tensor, x: Tensor | None = None, beta: float = 0.0, alpha: float = 1.0
-) -> Tensor:
-    """Return y z, or β x + α y z, which is known to be symmetric.
-
-    On a CPU a large one is computed in horizontal strips up to the diagonal, and mirrored: 62% of the work.
-    """
+def _gram(y: Tensor) -> Tensor:
+    """Return y yᵀ; a large one on a CPU in horizontal strips up to the diagonal, and mirrored."""
     m = y.shape[-2]
     strips = min(4, m // STRIP)
     if y.ndim > 2 or strips < 2 or not y.is_cpu:
-        return y @ z if x is None else _added(x, y, z, beta, alpha)
+        return y @ y.mT
     found = y.new_empty(m, m)
     for i in range(strips):
         first, last = i * m // strips, (i + 1) * m // strips
-        rows = y[first:last]
-        if x is None:
-            strip = rows @ z[:, :last]
-        else:
-            strip = torch.addmm(x[first:last, :last], rows, z[:, :last], beta=beta, alpha=alpha)
+        strip = y[first:last] @ y[:last].mT
         found[first:last, :last] = strip
         if first:
             found[:first, first:last] = strip[:, :first].mT

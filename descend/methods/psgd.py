@@ -8,7 +8,7 @@ from torch import Tensor
 from descend.methods.equations import absolute, exp, given, maximum, mean, minimum, sqrt, whole
 from descend.methods.method import Method
 from descend.methods.rule import elementwise, matrix, rule
-from descend.methods.sides import along, split
+from descend.methods.sides import along
 
 SAVING = (None, "smart_one_diag", "one_diag", "all_diag")
 """Which sides are diagonal: none, the longest where one is, the longest, all."""
@@ -97,7 +97,7 @@ def applied(x: Tensor, *qs: Tensor) -> Tensor:
 
 
 def _size(x: Tensor) -> Tensor:
-    """Return a cheap lower bound of the spectral norm of a symmetric matrix, of a vector its largest number."""
+    """Return a lower bound of a symmetric matrix's spectral norm; of a vector, the largest number."""
     largest = x.abs().max()
     if x.ndim == 1:
         return largest
@@ -108,7 +108,7 @@ def _size(x: Tensor) -> Tensor:
 
 
 def fitted(q: Tensor, a: Tensor, b: Tensor, rate: float, k: float) -> Tensor:
-    """Return side k's factor after a step towards a₍ₖ₎a₍ₖ₎ᵀ = b₍ₖ₎b₍ₖ₎ᵀ, taken on the group that it is from."""
+    """Return side k's factor after a step on its group, towards a₍ₖ₎a₍ₖ₎ᵀ = b₍ₖ₎b₍ₖ₎ᵀ."""
     if not q.numel():
         return q.clone()
     a, b = (_flattened(x).movedim(int(k), 0).flatten(1) if x.ndim > 1 else x.reshape(-1, 1) for x in (a, b))
@@ -137,7 +137,11 @@ def updates(h: Any, step: Any) -> Any:
     start, scale, least = 500.0, 1000.0, 0.03
     end = 4006.557897319983  # start − scale·ln(least)
     falling = minimum(maximum(step, start), end)
-    return minimum(step, start) + scale * (1 - exp((start - falling) / scale)) + least * (maximum(step, end) - end)
+    return (
+        minimum(step, start)
+        + scale * (1 - exp((start - falling) / scale))
+        + least * (maximum(step, end) - end)
+    )
 
 
 def _floor(x: Any) -> Any:

@@ -20,17 +20,17 @@ _RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
 }
 
 
-def _correction(s: Any, h: Any) -> Any:
-    """Return Adam's correction of both moments for their start, as one factor of the step."""
+def _rate(s: Any, h: Any) -> Any:
+    """Return lr, with Adam's correction of both moments for their start."""
     if not h.use_bias_correction:
-        return 1.0
+        return h.lr
     beta1, beta2 = h.betas
-    return sqrt(1 - beta2**s.step) / (1 - beta1**s.step)
+    return h.lr * sqrt(1 - beta2**s.step) / (1 - beta1**s.step)
 
 
 def _ratio(numerator: Any, denominator: Any) -> Any:
-    """Return the quotient, and 0 where there has been no gradient yet."""
-    return where(denominator > 0, numerator / where(denominator > 0, denominator, 1.0), 0.0)
+    """Return the quotient; before the first gradient both are 0, and so is it."""
+    return numerator / maximum(denominator, 1e-30)
 
 
 @rule(
@@ -48,12 +48,11 @@ def prodigy(w: Any, g: Any, s: Any, h: Any) -> Any:
     beta3 = h.beta3 if given(h.beta3) else sqrt(beta2)
     if h.weight_decay and not h.decouple:
         g = g + h.weight_decay * w
-    d = s.d
-    length = h.lr * _correction(s, h) * d
+    d, rate = s.d, _rate(s, h)
     grown = d / h.d0  # the sums are kept in units of d0, or they would be too small for float32
-    s.d_numerator = beta3 * s.d_numerator + grown * length * total(g * (s.start - w))
+    s.d_numerator = beta3 * s.d_numerator + grown * d * total(rate * (g * (s.start - w)))
     dg = d * g
-    s.pulls = beta3 * s.pulls + (grown if h.safeguard_warmup else grown * (length / d)) * dg
+    s.pulls = beta3 * s.pulls + (grown if h.safeguard_warmup else rate * grown) * dg
     reach = total(absolute(s.pulls))
     s.m = beta1 * s.m + (1 - beta1) * dg
     s.v = beta2 * s.v + (1 - beta2) * (dg * dg)
@@ -65,7 +64,7 @@ def prodigy(w: Any, g: Any, s: Any, h: Any) -> Any:
     s.d_max = maximum(s.d_max, found)
     s.d = where(reach > 0, minimum(s.d_max, first * h.growth_rate), d)
 
-    step = where(reach > 0, length, 0.0)
+    step = rate * where(reach > 0, d, 0.0)
     if h.weight_decay and h.decouple:
         w = w - h.weight_decay * step * w
     return w - step * (s.m / (sqrt(s.v) + h.eps * s.d))
@@ -78,21 +77,19 @@ def dadapt_adam(w: Any, g: Any, s: Any, h: Any) -> Any:
     memory = sqrt(beta2)
     if h.weight_decay and not h.decouple:
         g = g + h.weight_decay * w
-    length = h.lr * _correction(s, h) * s.d
-    scaled = h.layer_scale * length
-    pulled = total(scaled * (g * (s.pulls / (sqrt(s.v) + h.eps))))
-    move = length * g
-    s.m = beta1 * s.m + (h.layer_scale * (1 - beta1)) * move
+    rate = _rate(s, h)
+    pulled = s.d * total(h.layer_scale * rate * (g * (s.pulls / (sqrt(s.v) + h.eps))))
+    dg = s.d * g
+    s.m = beta1 * s.m + h.layer_scale * rate * (1 - beta1) * dg
     s.v = beta2 * s.v + (1 - beta2) * (g * g)
-    s.pulls = memory * s.pulls + (1 - memory) * move
+    s.pulls = memory * s.pulls + rate * (1 - memory) * dg
     reach = total(h.layer_scale * absolute(s.pulls))
 
+    if h.weight_decay and h.decouple:
+        w = w - h.weight_decay * rate * where(reach > 0, s.d, 0.0) * w
     s.d_numerator = memory * s.d_numerator + (1 - memory) * pulled
     found = _ratio(s.d_numerator, (1 - memory) * reach)
-    s.d = maximum(s.d, minimum(found, s.d * h.growth_rate))
-
-    if h.weight_decay and h.decouple:
-        w = w - h.weight_decay * where(reach > 0, length, 0.0) * w
+    s.d = maximum(s.d, minimum(found, h.growth_rate * s.d))
     return w - s.m / (sqrt(s.v) + h.eps)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from descend.errors import UsageError
-from descend.methods.equations import lerp, maximum, minimum, sqrt, where
+from descend.methods.equations import lerp, maximum, minimum, sqrt
 from descend.methods.method import Method
 from descend.methods.rule import elementwise, one_a_tensor, rule
 
@@ -34,12 +34,9 @@ def _share(s: Any, h: Any, lr: Any) -> Any:
     before = ((s.step - 1) / s.step) ** h.r if h.r else 1.0
     if h.weight_lr_power:
         largest = maximum(s.largest, lr)
-        # While every rate was 0 there is nothing to average: 0/0 must not spread.
-        safe = where(largest > 0, largest, 1.0)
-        before = before * (s.largest / safe) ** h.weight_lr_power
-        s.weights = where(largest > 0, s.weights * before + 1.0, 0.0)
+        # While every rate was 0 all points are one, and any share will do, but not 0/0.
+        before = before * (s.largest / maximum(largest, 1e-30)) ** h.weight_lr_power
         s.largest = largest
-        return where(s.weights > 0, 1.0 / maximum(s.weights, 1.0), 0.0)
     s.weights = s.weights * before + 1.0
     return 1.0 / s.weights
 

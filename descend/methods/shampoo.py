@@ -9,7 +9,7 @@ from descend.methods.equations import norm, sqrt, where, whole
 from descend.methods.method import Method
 from descend.methods.modifiers import decoupled_decay
 from descend.methods.rule import Kept, elementwise, matrix, rule
-from descend.methods.sides import ORDERS, along, blocks, order, sides, split, together
+from descend.methods.sides import ORDERS, blocks, order, sides, split, together
 
 GRAFTS = ("none", "sgd", "adagrad", "rmsprop", "adam")
 """The methods whose steps' lengths Shampoo can take."""
@@ -89,13 +89,15 @@ def shampoo(w: Any, g: Any, s: Any, h: Any) -> Any:
         for k in numbers:
             take = 1.0 if summed else 1 - h.beta2
             setattr(s, f"gram{k}", whole(tracked, getattr(s, f"gram{k}"), g, h.beta2, take, k, h.block_size))
-        if (s.step - 1) % h.precondition_frequency == 0:
-            for k in numbers:
-                setattr(s, f"root{k}", whole(root, getattr(s, f"gram{k}"), scale, h.eps, power))
-        u = whole(preconditioned, g, *[getattr(s, f"root{k}") for k in numbers], h.block_size)
-        if h.grafting != "none":
-            length = norm(u)
-            u = u * where(length > 0, norm(graft) / length, 0.0)
+        since = s.step - h.start_preconditioning_step
+        if since >= 0:
+            if since % h.precondition_frequency == 0:
+                for k in numbers:
+                    setattr(s, f"root{k}", whole(root, getattr(s, f"gram{k}"), scale, h.eps, power))
+            u = whole(preconditioned, g, *[getattr(s, f"root{k}") for k in numbers], h.block_size)
+            if h.grafting != "none":
+                length = norm(u)
+                u = u * where(length > 0, norm(graft) / length, 0.0)
     if not h.momentum:
         return w - h.lr * u
     s.m = h.momentum * s.m + u
@@ -108,14 +110,15 @@ class Shampoo(Method):
     Equations for a matrix, in step t of this parameter::
 
         L ← β₂ L + (1 − β₂) g gᵀ     R ← β₂ R + (1 − β₂) gᵀ g        (β₂ = 1: L + g gᵀ, R + gᵀ g)
-        A = (L/c + ε I)^(−1/4)       B = (R/c + ε I)^(−1/4)          c = 1 − β₂ᵗ (β₂ = 1: 1); every f steps
+        A = (L/c + ε I)^(−1/4)       B = (R/c + ε I)^(−1/4)          every f steps; c = 1 − β₂ᵗ (β₂ = 1: 1)
         u = A g B · ‖a‖/‖A g B‖
         m ← μ m + u
         w ← (1 − lr·λ) w − lr · m                                    (nesterov: u + μ m)
 
     where a is the step of the grafted method, which gives the length: g (``sgd``), g/(√Σg² + ε')
     (``adagrad``), g/(√v + ε') with v ← β' v + (1 − β') g² (``rmsprop``), or with v/(1 − β'ᵗ) (``adam``). A
-    tensor with k sides has k matrices, each to the power −1/(2k). Vectors take the grafted step itself.
+    tensor with k sides has k matrices, each to the power −1/(2k). Vectors take the grafted step itself, and
+    so do the first steps of all: the products of a few gradients leave directions in which L and R are empty.
 
     Args:
         params: parameters, or groups of them, as ``torch.optim`` takes them.
@@ -126,6 +129,7 @@ class Shampoo(Method):
         weight_decay: λ ≥ 0, decoupled.
         nesterov: look ahead by one step of momentum.
         precondition_frequency: f ≥ 1: how many steps between two computations of A and B.
+        start_preconditioning_step: ≥ 1: the first step with A and B.
         exponent_override: p > 0 for (L + ε I)^(−1/p) whatever the number of sides; 0 for 2k.
         block_size: ≥ 1: a longer side is cut into blocks, each with matrices of its own.
         grafting: ``none``, ``sgd``, ``adagrad``, ``rmsprop`` or ``adam``.
@@ -162,6 +166,7 @@ class Shampoo(Method):
     ranges: ClassVar = {
         "beta2": ("in [0, 1]", lambda x: 0 <= x <= 1),
         "precondition_frequency": ("at least 1", lambda x: x >= 1),
+        "start_preconditioning_step": ("at least 1", lambda x: x >= 1),
         "exponent_override": ("at least 0", lambda x: x >= 0),
         "block_size": ("at least 1", lambda x: x >= 1),
         "grafting_beta2": ("in [0, 1)", lambda x: 0 <= x < 1),
@@ -175,6 +180,7 @@ class Shampoo(Method):
     weight_decay: float = 0.0
     nesterov: bool = False
     precondition_frequency: int = 10
+    start_preconditioning_step: int = 10
     exponent_override: float = 0.0
     block_size: int = 1024
     grafting: str = "adam"

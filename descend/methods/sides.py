@@ -8,6 +8,7 @@ The functions here are for :func:`.equations.whole`: tensors first, then numbers
 side that merged dimensions may have, 0 where they stay as they are.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def merged(shape: tuple[int, ...], limit: float) -> tuple[int, ...]:
         else:
             found.append(n)
             product = 1
-    return tuple(found + [product]) if product > 1 or not found else tuple(found)
+    return (*found, product) if product > 1 or not found else tuple(found)
 
 
 def square(k: int, w: Tensor, limit: int, merge: bool) -> tuple[int, int]:
@@ -150,7 +151,7 @@ def blocks(x: Tensor, size: float) -> Tensor:
         x = torch.nn.functional.pad(x, [p for n in reversed(missing) for p in (0, n)])
     x = x.reshape([part for c, b in zip(counts, lengths, strict=True) for part in (c, b)])
     x = x.permute(*range(0, x.ndim, 2), *range(1, x.ndim, 2))
-    return x.reshape(-1, *lengths)
+    return x.reshape(math.prod(counts), *lengths)
 
 
 def together(x: Tensor, shape: torch.Size, size: float) -> Tensor:

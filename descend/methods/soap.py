@@ -104,7 +104,9 @@ def _kept() -> dict[str, Kept]:
     found: dict[str, Kept] = {}
     for k in range(len(ORDERS)):
         for name in ("gram", "basis"):
-            side = matrix(lambda w, limit, merge, k=k: square(k, w, limit, merge), "max_precond_dim", "merge_dims")
+            side = matrix(
+                lambda w, limit, merge, k=k: square(k, w, limit, merge), "max_precond_dim", "merge_dims"
+            )
             found[f"{name}{k}"] = side.in_float32().of(*ORDERS[max(k, 1) :])
     side = matrix(lambda w, limit: square(0, w, limit, False), "max_precond_dim").in_float32()
     for name in ("gram", "basis"):

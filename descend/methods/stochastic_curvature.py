@@ -22,7 +22,7 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods import evaluating
-from descend.methods.equations import absolute, lerp, maximum, minimum, sqrt, where, whole
+from descend.methods.equations import absolute, lerp, maximum, minimum, sqrt, whole
 from descend.methods.method import Method, _moving
 from descend.methods.modifiers import ascent, decoupled_decay
 from descend.methods.modifiers.measuring import Moving
@@ -332,11 +332,11 @@ def adahessian(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide the mean gradient by the root of the mean squared curvature."""
     beta1 = h.betas[0]
     s.m = lerp(s.m, g, 1 - beta1)
-    # `measured` is 1 − β₂ⁿ after n estimates. What has none yet stays where it is.
-    root = sqrt(s.v / where(s.measured > 0, s.measured, 1.0))
+    # `measured` is 1 − β₂ⁿ after n estimates. What has none yet has v = 0, and stays where it is.
+    root = sqrt(s.v / maximum(s.measured, 1e-30))
     if h.hessian_power != 1:
         root = root**h.hessian_power
-    step = where(s.measured > 0, h.lr / (1 - beta1**s.step), 0.0 * s.measured)
+    step = h.lr / (1 - beta1**s.step) * minimum(1e30 * s.measured, 1.0)
     return w - step * (s.m / (root + h.eps))
 
 
@@ -385,7 +385,7 @@ class AdaHessian(Curved, Method):
         >>> from descend.methods.stochastic_curvature import AdaHessian
         >>> w = torch.nn.Parameter(torch.tensor([3.0, 1.0]))
         >>> opt = AdaHessian([w])
-        >>> for _ in range(100):
+        >>> for _ in range(200):
         ...     opt.zero_grad()
         ...     loss = (torch.tensor([100.0, 1.0]) * w ** 2).sum()
         ...     loss.backward(create_graph=opt.needs_graph)

@@ -77,6 +77,7 @@ CASES: dict[str, Case] = {
                 )
             ),
         ),
+        temporaries=7.5,
         source="prodigyopt 1.1.2",
         lr=1.0,
         without=_ONE_RATE,
@@ -98,6 +99,7 @@ CASES: dict[str, Case] = {
             "test_forloop_goes_right_direction": _OVERSHOOTS,
             "test_param_groups_weight_decay": _OVERSHOOTS,
         },
+        temporaries=5.5,
         source="dadaptation 3.2",
         lr=1.0,
         without=_ONE_RATE,

@@ -81,6 +81,9 @@ CASES: dict[str, Case] = {
     "rprop": Case(
         torch.optim.Rprop,
         ({}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.02)}, {"maximize": True}),
+        temporaries=9.0,
+        without={"still": "lr is only the first step's size, and step_sizes bound it from below"},
+        generic={"test_param_groups_lr": "lr is only the first step's size, bounded below by step_sizes"},
     ),
     "nadam": Case(
         NAdam,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from descend.errors import UsageError
 from descend.methods.executors.code import Code, Layout, pieces_of
 from descend.methods.executors.stages import Kernel, Phase
 from descend.methods.executors.threads import on_threads
@@ -32,6 +33,7 @@ class Job:
         self.code, self.steps, self.h, self.writes = code, steps, h, writes
         self.own = places
         self.places, self.copied = _flat(places, code)
+        self.sizes: list[int] = []
         self.columns: dict[str, list[int]] = {}
         self.alive: list[Any] = []
         self.for_all: list[tuple[Tensor, float]] = []
@@ -39,12 +41,12 @@ class Job:
     def phases(self) -> Generator[Tensor, Tensor, None]:
         """Run phase after phase; at each total, give this job's share and take the whole."""
         code, machine = self.code, self.code.machine
-        self.key = tuple(map(Tensor.numel, self.places["w"]))
-        pool = code.layouts.setdefault(self.key, [])
+        self.sizes = list(map(Tensor.numel, self.places["w"]))
+        pool = code.layouts.setdefault(tuple(self.sizes), [])
         try:  # a layout is used by one job at a time
             layout = pool.pop()
         except IndexError:
-            layout = Layout(self.key, code)
+            layout = Layout(self.sizes, code)
         self.layout, frame = layout, layout.frame
         frame[Frame.NUMBERS] = self._numbers(layout)
         if machine.kept:
@@ -107,15 +109,20 @@ class Job:
                 self.places[place] = [torch.empty_like(x, dtype=code.machine.kind) for x in self.places[like]]
         frame, elements = layout.frame, layout.elements
         pieces, starts, partial = layout.pieces, layout.starts, layout.partial
+        sizes = self.sizes
         if name != "w":  # another shape than the parameters': its own segments
             sizes = [x.numel() for x in self.places[places[0]]]
             elements = sum(sizes)
             pieces, starts = pieces_of(sizes)
             partial = np.zeros((len(pieces), partial.shape[1]))
             layout.counts[:, code.machine.classes.index(name)] = sizes
-            for place in places:
-                if [x.numel() for x in self.places[place]] != sizes:
-                    raise TypeError(f"elementwise words need tensors of one shape: {places} differ")
+        for place in places:  # else a kernel would write beyond a tensor's end
+            if list(map(Tensor.numel, self.places[place])) != sizes:
+                raise UsageError(
+                    "tensors of one shape for elementwise words",
+                    f"{place} of {[tuple(x.shape) for x in self.places[place]]} beside {sizes} elements",
+                    "if a parameter was given another shape, forget its state",
+                )
         table = array("q", chain.from_iterable(zip(*(self._column(place) for place in places), strict=True)))
         frame[Frame.COUNTER], frame[Frame.POINTERS] = 0, table.buffer_info()[0]
         frame[Frame.SEGMENTS], frame[Frame.PIECES] = len(pieces), pieces.ctypes.data

@@ -80,7 +80,7 @@ class Plan:
         if gradients != self.gradients or pointers != self.pointers:
             if not all(map(Tensor.is_contiguous, self.tensors)) or not g[0].is_cpu:
                 return False
-            if list(map(Tensor.numel, self.places["w"])) != self.sizes:
+            if any(list(map(Tensor.numel, values)) != self.sizes for values in self.places.values()):
                 return False
             self.gradients, self.pointers = gradients, pointers
             n = len(self.sizes)

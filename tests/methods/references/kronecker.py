@@ -55,7 +55,12 @@ class SOAP(Text):
 
     def __init__(self, parameters, lr=3e-3, betas=(0.95, 0.95), eps=1e-8, weight_decay=0.01, **others):
         usual = {"shampoo_beta": None, "precondition_frequency": 10, "max_precond_dim": 10000}
-        flags = {"merge_dims": False, "precondition_1d": False, "normalize_grads": False, "correct_bias": True}
+        flags = {
+            "merge_dims": False,
+            "precondition_1d": False,
+            "normalize_grads": False,
+            "correct_bias": True,
+        }
         given = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         super().__init__(parameters, **{**given, **usual, **flags, **others})
 
@@ -104,7 +109,8 @@ class Shampoo(Text):
 
     def __init__(self, parameters, lr=1e-3, **others):
         usual = {"momentum": 0.9, "beta2": 0.999, "eps": 1e-12, "weight_decay": 0.0, "nesterov": False}
-        matrices = {"precondition_frequency": 10, "exponent_override": 0, "block_size": 1024}
+        matrices = {"precondition_frequency": 10, "start_preconditioning_step": 10}
+        matrices |= {"exponent_override": 0, "block_size": 1024}
         grafting = {"grafting": "adam", "grafting_beta2": 0.999, "grafting_eps": 1e-8}
         super().__init__(parameters, **{"lr": lr, **usual, **matrices, **grafting, **others})
 
@@ -118,6 +124,8 @@ class Shampoo(Text):
                 u[place] = self.whitened(g[place], s.setdefault(str(place), {}), t, beta2, h)
             if h["grafting"] != "none" and u.norm() > 0:
                 u = u * (a.norm() / u.norm())
+            if t < h["start_preconditioning_step"]:
+                u = a
         p.mul_(1 - h["lr"] * h["weight_decay"])
         s["m"] = h["momentum"] * s.get("m", 0 * p) + u
         p.sub_(h["lr"] * (u + h["momentum"] * s["m"] if h["nesterov"] else s["m"]))
@@ -132,7 +140,9 @@ class Shampoo(Text):
         for k in range(g.ndim):
             old, new = s.get(k, torch.zeros(g.shape[k], g.shape[k], dtype=g.dtype)), product(g, k)
             s[k] = old + new if beta2 == 1 else beta2 * old + (1 - beta2) * new
-            if (t - 1) % h["precondition_frequency"] == 0:
+            since = t - h["start_preconditioning_step"]
+            s.setdefault(("root", k), torch.zeros_like(s[k]))
+            if since >= 0 and since % h["precondition_frequency"] == 0:
                 corrected = s[k] / (1 if beta2 == 1 else 1 - beta2**t)
                 sizes, vectors = torch.linalg.eigh(corrected)
                 power = -1 / (h["exponent_override"] or 2 * g.ndim)
@@ -208,7 +218,9 @@ class PSGDKron(Text):
 
     def diagonal(self, shape, h):
         mode = h["memory_save_mode"]
-        found = [n == 1 or n > h["max_size_triangular"] or len(shape) < 2 or mode == "all_diag" for n in shape]
+        found = [
+            n == 1 or n > h["max_size_triangular"] or len(shape) < 2 or mode == "all_diag" for n in shape
+        ]
         if len(shape) == 2 and (mode == "one_diag" or (mode == "smart_one_diag" and shape[0] != shape[1])):
             found[0 if shape[0] > shape[1] else 1] = True
         return found
