@@ -102,10 +102,19 @@ def _mini(named: Named, ours: dict[str, Any]) -> Any:
     )
 
 
-FIXED: dict[str, Any] = {"update_period": 10**9, "growth_rate": 1.0}
-"""What ours and peers alike are given, where they have it: curvature is estimated once, so that the step
-alone is timed; a rate that is found on the way stays, or gradients that never change would drive it to
-infinity.
+LONGEST = 4096
+FIXED: dict[str, Any] = {
+    "update_period": 10**9,
+    "growth_rate": 1.0,
+    "max_precond_dim": LONGEST,
+    "max_precondition_dim": LONGEST,
+    "no_preconditioning_for_layers_with_dim_gt": LONGEST,
+    "max_size_triangular": LONGEST,
+}
+"""What ours and peers alike are given, where they have it.
+
+Curvature is estimated once, so that the step alone is timed. A rate that is found on the way stays, or gradients
+that never change would drive it to infinity. A side as long as a vocabulary has no matrix of its own.
 """
 
 PEERS: dict[str, list[Peer]] = {

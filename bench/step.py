@@ -6,8 +6,8 @@
 
 Four sets of tensors (``bench/tensors.py``): (a) those of GPT-2 124M, (b) of a transformer of 17 million
 parameters, (c) 4,000 small ones, (d) of a network for digits. For each method ours and its peers
-(``bench/peers.py``) take turns in blocks, in one process, so that a disturbance meets them all; figures are
-medians over the rounds, with quartiles.
+(``bench/peers.py``) take turns in blocks, each in a process of its own, so that a disturbance meets them all;
+figures are medians over the rounds, with quartiles.
 
 * ``floor``: the share of a step that its traffic alone would take: every word of w, g and state that the
   equations read or write, once, at the speed of a large copy or of a large pass in place, whichever is
@@ -28,7 +28,6 @@ error. A run of b and d takes some ten minutes on a quiet machine.
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import sys
@@ -40,82 +39,122 @@ from typing import Any
 import torch
 from peers import PEERS
 from tensors import SETS
-from turns import COPY, OURS, PASSES, alone, facts, first_step, import_of_the_compiler, peer_of, rounds
+from turns import (
+    COPY,
+    OURS,
+    PASSES,
+    Failed,
+    Worker,
+    alone,
+    contestant,
+    facts,
+    import_of_the_compiler,
+    memory,
+    period_of,
+    take_turns,
+)
 
 from descend.methods import TABLE
 from descend.methods.method import EXECUTORS
 
 
-def first_steps(
-    method: str, who: str, set_name: str, flags: argparse.Namespace, caches: Path
-) -> dict[str, Any]:
-    """Return a contestant's first step with nothing on disk, and with what it left there."""
-    before = _files(caches)
-    found = alone(caches, flags.limit, first_step, method, who, set_name, flags.threads)
-    if "error" not in found and _files(caches) != before:
-        found["again"] = alone(caches, flags.limit, first_step, method, who, set_name, flags.threads).get(
-            "first"
-        )
-    return found
+class Group:
+    """Contestants that run side by side, as many as memory holds; ours are always among them.
+
+    Args:
+        method: its name.
+        set_name: of the tensors.
+        flags: of the command line.
+        caches: the folder for whatever is compiled.
+    """
+
+    def __init__(self, method: str, set_name: str, flags: argparse.Namespace, caches: Path):
+        self.method, self.set_name, self.flags, self.caches = method, set_name, flags, caches
+        self.passes = Worker(caches, flags.limit, memory, flags.threads)
+        self.passes.answer()
+        self.workers: dict[str, Worker] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.speeds: dict[str, list[float]] = {name: [] for name in PASSES}
+        self.numbers = sum(torch.Size(s).numel() for s in SETS[set_name][1]().values())
+
+    def join(self, who: str) -> None:
+        """Let someone take the first step, and join if it succeeds."""
+        # The parameter and its gradient, state, and what a step makes on its way.
+        if _free() < 40 * self.numbers and any(not w.startswith(OURS) for w in self.workers):
+            self.turns()
+        self.rows[who] = row = {}
+        call = self.caches, self.flags.limit, contestant, self.method, who, self.set_name, self.flags.threads
+        before = _files(self.caches)
+        worker = Worker(*call)
+        try:
+            row |= worker.answer()
+            if _files(self.caches) != before and row["first"] < 10:
+                row["again"] = alone(*call)["first"]
+        except Failed as error:
+            row["error"] = str(error)
+            worker.end()
+        else:
+            self.workers[who] = worker
+
+    def turns(self) -> None:
+        """Take turns, and let the peers go."""
+        period, f = period_of(self.method), self.flags
+        found, speeds, left = take_turns(self.workers, self.passes, period, f.seconds, f.longest)
+        for who, error in left.items():
+            self.rows[who].setdefault("error", error)
+        for who, times in found.items():
+            self.rows[who].setdefault("times", []).extend(times)
+        for name, times in speeds.items():
+            self.speeds[name] += times
+        _compare(self.rows, list(found))
+        self.end([who for who in self.workers if not who.startswith(OURS)])
+
+    def end(self, whos: list[str]) -> None:
+        """Let these go."""
+        for who in whos:
+            self.workers.pop(who).end()
 
 
 def _files(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*"))
 
 
-def chunks(whos: dict[str, float], set_name: str) -> list[list[str]]:
-    """Sort contestants, with their bytes a parameter, into groups that memory holds; ours is in each."""
-    numbers = sum(torch.Size(s).numel() for s in SETS[set_name][1]().values())
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 0.7 - 4 * numbers
-    own = [who for who in whos if who.startswith(OURS)]
-    groups, room = [list(own)], free
-    for who in own:
-        room -= (whos[who] + 16) * numbers
-    left = room
-    for who in whos:
-        if who in own:
-            continue
-        need = (whos[who] + 16) * numbers  # the parameter, perhaps its gradient, and what a step makes
-        if need > left and len(groups[-1]) > len(own):
-            groups.append(list(own))
-            left = room
-        groups[-1].append(who)
-        left -= need
-    return groups
+def _free() -> int:
+    """Return the bytes of memory that are free, or used for nothing but the disk's cache."""
+    for row in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if row.startswith("MemAvailable"):
+            return 1024 * int(row.split()[1])
+    return 2**63
 
 
 # One method --------------------------------------------------------------------------------------
 def measured(method: str, set_name: str, flags: argparse.Namespace) -> dict[str, Any]:
     """Return everything about a method on a set."""
-    executors = [f"{OURS} {e}" for e in flags.executor] if flags.executor else [OURS]
-    rows: dict[str, dict[str, Any]] = {who: {} for who in executors}
-    rows |= {p.name: {} for p in PEERS.get(method, [])}
+    whos = [f"{OURS} {e}" for e in flags.executor] if flags.executor else [OURS]
+    left_out = {}
+    for peer in PEERS.get(method, []):
+        if peer.slow and not flags.slow:
+            left_out[peer.name] = {"error": "left out: it compiles for minutes (--slow)"}
+        else:
+            whos.append(peer.name)
+    result: dict[str, Any] = {"method": method}
     with tempfile.TemporaryDirectory() as folder:
-        caches = Path(folder)
-        known = alone(caches, flags.limit, facts, method, set_name, flags.threads)
-        for who, row in rows.items():
-            if not who.startswith(OURS) and peer_of(method, who).slow and not flags.slow:
-                row["error"] = "left out: it compiles for minutes (--slow)"
-            else:
-                row |= first_steps(method, who, set_name, flags, caches)
-        ready = {who: row["bytes"] for who, row in rows.items() if "error" not in row}
-        passes: dict[str, list[float]] = {name: [] for name in PASSES}
-        groups = chunks(ready, set_name) if ready else []
-        for group in groups:
-            seconds = flags.seconds / len(groups)
-            found = alone(caches, 10 * flags.limit, rounds, method, group, set_name, flags.threads, seconds)
-            times, left = ({}, dict.fromkeys(group, found["error"])) if "error" in found else found
-            for who, error in left.items():
-                rows[who].setdefault("error", error)
-            for name in PASSES:
-                passes[name] += times.pop(name, [])
-            for who in times:
-                rows[who].setdefault("times", []).extend(times[who])
-            _compare(rows, list(times))
-    result: dict[str, Any] = {"method": method, "compile_ms": 1e3 * known.get("compile", float("nan"))}
-    if all(passes.values()) and "words" in known:
-        result["memory_GB_s"] = 8 * COPY / min(map(statistics.median, passes.values())) / 1e9
-        result["floor_ms"] = 4 * known["words"] / result["memory_GB_s"] / 1e6
+        group = Group(method, set_name, flags, Path(folder))
+        try:
+            for who in whos:
+                group.join(who)
+            group.turns()
+        finally:
+            group.end(list(group.workers))
+            group.passes.end()
+        rows = group.rows | left_out
+        try:
+            known = alone(Path(folder), flags.limit, facts, method, set_name, flags.threads)
+            result["compile_ms"] = 1e3 * known["compile"]
+            result["memory_GB_s"] = 8 * COPY / min(map(statistics.median, group.speeds.values())) / 1e9
+            result["floor_ms"] = 4 * known["words"] / result["memory_GB_s"] / 1e6
+        except (Failed, statistics.StatisticsError) as error:
+            result["error"] = str(error)
     for row in rows.values():
         if times := row.pop("times", None):
             row["ms"], row["quartiles"] = 1e3 * statistics.median(times), [1e3 * q for q in _quartiles(times)]
@@ -199,8 +238,9 @@ def main() -> None:
     parser.add_argument("--method", nargs="+", choices=TABLE, default=list(TABLE), metavar="NAME")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--executor", nargs="+", choices=EXECUTORS, help="default: the methods' own")
-    parser.add_argument("--seconds", type=float, default=1.5, help="of taking turns, a method and set")
-    parser.add_argument("--limit", type=float, default=30.0, help="seconds that a first step may take")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of taking turns, a method and set")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds that a block may take")
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds that one round may take")
     parser.add_argument("--slow", action="store_true", help="also what compiles for minutes")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true", help="print tables for docs/performance.md too")
@@ -228,8 +268,11 @@ def main() -> None:
         rates = [one["memory_GB_s"] for one in found if "memory_GB_s" in one]
         if rates:
             print(f"memory: {min(rates):.1f} to {max(rates):.1f} GB/s, reads and writes together")
-        made = [one["compile_ms"] for one in found]
-        print(f"a method's equations become programs in {min(made):.1f} to {max(made):.1f} ms\n", flush=True)
+        made = [one["compile_ms"] for one in found if "compile_ms" in one]
+        if made:
+            print(
+                f"a method's equations become programs in {min(made):.1f} to {max(made):.1f} ms\n", flush=True
+            )
     print(f"torch's optimizers import torch's compiler in their first step: {importing:.2f} s more\n")
     if flags.markdown:
         print("\n".join(markdown(one["title"], one["methods"]) for one in results))

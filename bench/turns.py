@@ -1,13 +1,15 @@
 """How ``bench/step.py`` measures: contestants that take turns, each measurement in a process of its own."""
 
+import ctypes
 import gc
 import multiprocessing
 import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -86,18 +88,42 @@ def without_graph(named: Named) -> None:
         p.grad = p.grad.detach() if p.grad is not None else None
 
 
-# What is measured, each in a process of its own ---------------------------------------------------
-def first_step(method: str, who: str, set_name: str, threads: int) -> dict[str, float]:
-    """Return the seconds of the first step, and the bytes it keeps."""
+# What runs in a process of its own ----------------------------------------------------------------
+def contestant(method: str, who: str, set_name: str, threads: int) -> Generator[Any, int, None]:
+    """Take the first step and tell its seconds and what it keeps; then n steps whenever asked for."""
     torch.set_num_threads(threads)
     if not who.startswith(OURS):
         import_module(peer_of(method, who).package)
     named = parameters(set_name)
     with_graph(method, named)
+    gc.disable()
     start = time.perf_counter()
     optimizer = make(method, who, named)
     optimizer.step()
-    return {"first": time.perf_counter() - start, "bytes": state_of(optimizer, named)}
+    seconds = time.perf_counter() - start
+    if hasattr(TABLE[method], "needs_graph"):
+        without_graph(named)
+    n = yield {"first": seconds, "bytes": state_of(optimizer, named)}
+    while True:
+        start = time.perf_counter()
+        for _ in range(n):
+            optimizer.step()
+        n = yield (time.perf_counter() - start) / n
+
+
+def memory(threads: int) -> Generator[Any, int, None]:
+    """Copy, and pass over memory in place, whenever asked for; tell the seconds of each."""
+    torch.set_num_threads(threads)
+    source, target = torch.ones(COPY), torch.empty(COPY)
+    todo = {"copy": lambda: target.copy_(source), "in place": target.neg_}
+    yield None
+    while True:
+        found = {}
+        for name, run in todo.items():
+            start = time.perf_counter()
+            run()
+            found[name] = time.perf_counter() - start
+        yield found
 
 
 def state_of(optimizer: Any, named: Named) -> float:
@@ -116,68 +142,11 @@ def _bytes(value: Any) -> int:
     return _bytes(vars(value)) if hasattr(value, "__dict__") else 0  # GaLore's projector
 
 
-def rounds(
-    method: str, whos: list[str], set_name: str, threads: int, seconds: float
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Let contestants take turns.
-
-    Returns:
-        Each one's seconds a step, round by round, and those of the passes; and why some had to leave.
-    """
-    torch.set_num_threads(threads)
-    todo: dict[str, Callable[[], Any]] = {}
-    steps: dict[str, int] = {}
-    left: dict[str, str] = {}
-    shared = None
-    for who in whos:
-        named = parameters(set_name, shared)
-        with_graph(method, named)
-        try:
-            optimizer = make(method, who, named)
-            optimizer.step()
-            if hasattr(TABLE[method], "needs_graph"):
-                without_graph(named)
-            steps[who] = _block(optimizer.step, _period(method))
-        except Exception as error:
-            left[who] = said(error)
-            continue
-        todo[who] = optimizer.step
-        if sum(p.numel() for _, p in named) > 50e6:  # gradients of their own would take too much memory
-            shared = [p.grad for _, p in named if p.grad is not None]
-    source, target = torch.ones(COPY), torch.empty(COPY)
-    todo |= {"copy": lambda: target.copy_(source), "in place": target.neg_}
-    steps |= {name: _block(todo[name], 1) for name in PASSES}
-    found: dict[str, list[float]] = {who: [] for who in todo}
-    gc.disable()
-    end = time.perf_counter() + seconds
-    while len(found["copy"]) < 2 or (time.perf_counter() < end and len(found["copy"]) < 300):
-        for who in list(found)[:: 1 if len(found["copy"]) % 2 else -1]:
-            run, n = todo[who], steps[who]
-            try:
-                start = time.perf_counter()
-                for _ in range(n):
-                    run()
-                found[who].append((time.perf_counter() - start) / n)
-            except Exception as error:
-                left[who] = said(error)
-                del found[who]
-    return found, left
-
-
 def said(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
 
 
-def _block(run: Callable[[], Any], period: int) -> int:
-    """Return how many steps make a block: as many as last long enough, and a whole number of periods."""
-    run()
-    start = time.perf_counter()
-    run()
-    least = max(1, int(BLOCK / (time.perf_counter() - start)))
-    return -(-least // period) * period
-
-
-def _period(method: str) -> int:
+def period_of(method: str) -> int:
     """Return every how many steps a method does its rare work, as far as a block can hold them."""
     rare = [1]
     for name, value in TABLE[method].defaults.items():
@@ -216,11 +185,11 @@ def _touched(graph: Any) -> Iterator[str]:
     yield from (n for n, v in outputs.items() if not (v.op == "input" and v.name == n))
 
 
-def import_of_the_compiler() -> float:
-    """Return the seconds of what the first step of one of torch's optimizers imports."""
+def import_of_the_compiler() -> Generator[float, int, None]:
+    """Tell the seconds of what the first step of one of torch's optimizers imports."""
     start = time.perf_counter()
     import_module("torch._dynamo")
-    return time.perf_counter() - start
+    yield time.perf_counter() - start
 
 
 def compiling(method: str, named: Named) -> float:
@@ -234,41 +203,149 @@ def compiling(method: str, named: Named) -> float:
     return time.perf_counter() - start
 
 
-def facts(method: str, set_name: str, threads: int) -> dict[str, float]:
-    """Return what follows from the equations alone."""
+def facts(method: str, set_name: str, threads: int) -> Generator[dict[str, float], int, None]:
+    """Tell what follows from the equations alone."""
     torch.set_num_threads(threads)
     named = parameters(set_name)
     compiling(method, named)  # what Python imports and caches the first time is not the point
-    return {"words": words(method, named), "compile": compiling(method, named)}
+    yield {"words": words(method, named), "compile": compiling(method, named)}
 
 
 # Processes ---------------------------------------------------------------------------------------
-def alone(caches: Path, limit: float, function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function in a forked process; return its result, or ``{"error": ...}``."""
-    receiver, sender = multiprocessing.Pipe(duplex=False)
+class Failed(Exception):
+    """What was asked for could not be done; the message says why."""
 
-    def child() -> None:
-        os.setsid()  # with what it starts in turn, it can be ended as one
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        os.environ.update({name: str(caches) for name in CACHES})
-        warnings.simplefilter("ignore")
+
+class Worker:
+    """A generator in a forked process: what it yields is sent here, what is sent there it is given.
+
+    Args:
+        caches: the folder for whatever is compiled.
+        limit: seconds that an answer may take.
+        function: the generator function.
+        *args: its arguments.
+    """
+
+    def __init__(self, caches: Path, limit: float, function: Callable[..., Any], *args: Any):
+        self.limit = limit
+        self.here, there = multiprocessing.Pipe()
+        run = partial(_work, there, caches, function, args)
+        self.process = multiprocessing.get_context("fork").Process(target=run)
+        self.process.start()
+        there.close()
+
+    def answer(self) -> Any:
+        """Return the next answer.
+
+        Raises:
+            Failed: where there is none.
+        """
         try:
-            sender.send(function(*args))
-        except Exception as error:
-            sender.send({"error": said(error)})
+            if not self.here.poll(self.limit):
+                raise Failed(f"not done after {self.limit:g} s")
+            found = self.here.recv()
+        except EOFError:
+            self.process.join()
+            raise Failed(f"the process died ({self.process.exitcode})") from None
+        if isinstance(found, Failed):
+            raise found
+        return found
 
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    sender.close()
+    def ask(self, what: Any) -> Any:
+        """Send something, and return the answer."""
+        try:
+            self.here.send(what)
+        except OSError:
+            raise Failed("the process died") from None
+        return self.answer()
+
+    def end(self) -> None:
+        """End it, and all that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)  # type: ignore[arg-type]
+        self.process.kill()
+        self.process.join()
+        self.here.close()
+
+
+def _work(pipe: Any, caches: Path, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    os.setsid()  # with what it starts in turn, it can be ended as one
+    with suppress(
+        OSError, AttributeError
+    ):  # on Linux: end when the one who asks has ended (PR_SET_PDEATHSIG)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.environ.update({name: str(caches) for name in CACHES})
+    warnings.simplefilter("ignore")
     try:
-        found = receiver.recv() if receiver.poll(limit) else {"error": f"not done after {limit:g} s"}
-    except EOFError:
-        process.join()
-        found = {"error": f"the process died ({process.exitcode})"}
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.join()
-    receiver.close()
-    return found
+        generator = function(*args)
+        pipe.send(next(generator))
+        while True:
+            pipe.send(generator.send(pipe.recv()))
+    except (EOFError, StopIteration, BrokenPipeError):
+        return
+    except Exception as error:
+        pipe.send(Failed(said(error)))
+
+
+def alone(caches: Path, limit: float, function: Callable[..., Any], *args: Any) -> Any:
+    """Return a generator's first answer, from a process of its own.
+
+    Raises:
+        Failed: where there is none.
+    """
+    worker = Worker(caches, limit, function, *args)
+    try:
+        return worker.answer()
+    finally:
+        worker.end()
+
+
+def take_turns(
+    workers: dict[str, Worker], passes: Worker, period: int, seconds: float, longest: float
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, str]]:
+    """Let contestants take turns in blocks of steps, back and forth.
+
+    Args:
+        workers: :func:`contestant` of each.
+        passes: :func:`memory`.
+        period: steps in which rare work comes round once.
+        seconds: for all rounds together; there are two at least, if they fit into ``longest``.
+        longest: seconds that a round may take; blocks are shortened to it.
+
+    Returns:
+        Each one's seconds a step, round by round; those of the passes over memory; why some had to leave.
+    """
+    left: dict[str, str] = {}
+    steps: dict[str, int] = {}
+    expected = 0.0
+    for who, worker in workers.items():
+        try:
+            once = worker.ask(1)
+            once = worker.ask(1) if once < 1 else once
+        except Failed as error:
+            left[who] = str(error)
+            continue
+        steps[who] = -(-max(1, int(BLOCK / once)) // period) * period
+        expected += steps[who] * once
+    if expected > longest:
+        steps = {who: max(1, int(n * longest / expected)) for who, n in steps.items()}
+    found: dict[str, list[float]] = {who: [] for who in steps}
+    speeds: dict[str, list[float]] = {name: [] for name in PASSES}
+    start, rounds = time.perf_counter(), 0
+    while rounds < 300 and found:
+        elapsed = time.perf_counter() - start
+        if elapsed > (seconds if rounds >= 2 else longest / 2 if rounds else longest):
+            break
+        for name, one in passes.ask(1).items():
+            speeds[name].append(one)
+        for who in list(found)[:: 1 if rounds % 2 else -1]:
+            try:
+                found[who].append(workers[who].ask(steps[who]))
+            except Failed as error:
+                left[who] = str(error)
+                del found[who]
+        rounds += 1
+    return found, speeds, left

@@ -13,7 +13,8 @@ from descend.methods import method as method_class
 def resolve_settings(settings: Settings, method: str | None, changes: Mapping[str, Any]) -> Settings:
     """Return a problem's settings with some of them changed.
 
-    Another method than the problem's own brings its own learning rate and hyperparameters.
+    Another method than the problem's own brings its own learning rate and hyperparameters, and schedule if
+    it wants one.
     """
     for name in changes:
         if name not in Settings.__dataclass_fields__:
@@ -21,9 +22,11 @@ def resolve_settings(settings: Settings, method: str | None, changes: Mapping[st
     changes = dict(changes)
     method = changes.pop("method", None) or method
     if method is not None:
-        name = method_class(method).__name__.lower()
+        cls = method_class(method)
+        name = cls.__name__.lower()
         if name != settings.method:
-            settings = replace(settings, method=name, lr=None, hyperparameters={})
+            schedule = cls.schedule or settings.schedule
+            settings = replace(settings, method=name, lr=None, hyperparameters={}, schedule=schedule)
     extra = changes.pop("hyperparameters", None)
     if extra:
         settings = replace(settings, hyperparameters={**settings.hyperparameters, **extra})

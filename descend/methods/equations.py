@@ -86,7 +86,8 @@ def whole(function: Callable[..., Tensor], *args: Any, gives: Kept = elementwise
 
     Args:
         function: takes tensors, then numbers; returns a new tensor, which is not a view of what it was
-            given.
+            given. It may carry ``batched``, the same of a list of tensors (of any shapes) and numbers, for
+            executors that have them all at hand.
         *args: tensors first, then hyperparameters or numbers.
         gives: ``one_a_tensor`` where the result is a single number.
     """

@@ -125,6 +125,8 @@ class Method(Optimizer):
     """The kind of weight decay around the equations; ``None`` where they hold their own, or have none."""
     evaluation_point: ClassVar[Callable[..., Any] | None] = None
     """``(w, g, s, h) → the point to evaluate at``, where that is not the point of the gradients."""
+    schedule: ClassVar[str | None] = None
+    """The schedule of the learning rate that it wants, where that is not a descent's usual one."""
     takes: ClassVar[Callable[[Tensor], bool] | None] = None
     """Which parameters it can take, by shape; ``None`` for all."""
     routes: ClassVar[Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Any]]] | None] = None

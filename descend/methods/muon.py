@@ -1,6 +1,7 @@
 """Steps of equal strength in every direction: matrices are descended by their nearest orthogonal matrix."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,12 @@ CONVENTIONS: dict[str | None, int] = {"original": 0, None: 0, "match_rms_adamw":
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Jordan's: steepest at 0 among those that keep singular values below 1.2 or so."""
+
+ITERATION = {
+    "ns_coefficients": ("each finite", isfinite),
+    "ns_steps": ("from 1 to 99", lambda x: 1 <= x < 100 and x == int(x)),
+}
+"""Ranges of the iteration's hyperparameters."""
 
 
 def as_matrices(x: Tensor, stacked: float) -> Tensor:
@@ -36,14 +43,15 @@ def upright(
 ) -> Tensor:
     """Return the nearest orthogonal matrix, nearly, at the length of the convention."""
     y = as_matrices(x, stacked)
-    return orthogonal(y, a, b, c, eps, steps, scale_of(*y.shape[-2:], convention)).view(x.shape)
+    scale = scale_of(y.shape[-2], y.shape[-1], convention)
+    return orthogonal(y, a, b, c, eps, steps, scale).view(x.shape)
 
 
 def each_upright(xs: list[Tensor], *numbers: float) -> list[Tensor]:
     """Do the same with a list, those of one shape together."""
     *first, stacked, convention = numbers
     ys = [as_matrices(x, stacked) for x in xs]
-    scales = [scale_of(*y.shape[-2:], convention) for y in ys]
+    scales = [scale_of(y.shape[-2], y.shape[-1], convention) for y in ys]
     return [y.view(x.shape) for x, y in zip(xs, each_orthogonal(ys, *first, scales=scales), strict=True)]
 
 
@@ -110,8 +118,8 @@ def suggested(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def lengthened(p: Tensor, h: Mapping[str, Any]) -> float:
     """Return by how much a parameter's step is lengthened for its shape."""
-    shape = p.shape[-2:] if h["stacked"] else (p.shape[0], p.shape[1:].numel())
-    return scale_of(*shape, CONVENTIONS[h["adjust_lr_fn"]])
+    m, n = as_matrices(p, h["stacked"]).shape[-2:]
+    return scale_of(m, n, CONVENTIONS[h["adjust_lr_fn"]])
 
 
 class Muon(Method):
@@ -127,7 +135,8 @@ class Muon(Method):
     Args:
         params: matrices, or groups of them; ``descend.optimizer("muon", model)`` gives a model's other
             parameters to AdamW.
-        lr: ≥ 0; 0.02 is usual with ``original``, AdamW's own with ``match_rms_adamw``.
+        lr: ≥ 0; 0.02 is usual with ``original`` (and what ``descend.optimizer`` takes where none is given;
+            the default is torch's), AdamW's own with ``match_rms_adamw``.
         weight_decay: λ ≥ 0, decoupled.
         momentum: μ in [0, 1).
         nesterov: look ahead.
@@ -156,7 +165,7 @@ class Muon(Method):
     Example:
         >>> import torch, descend
         >>> w = torch.nn.Parameter(torch.zeros(2, 2))
-        >>> opt = descend.Muon([w], lr=0.1)
+        >>> opt = descend.methods.Muon([w], lr=0.1)
         >>> (w * torch.tensor([[3.0, 0.0], [0.0, 0.001]])).sum().backward()
         >>> opt.step()
         >>> [round(x, 1) for x in w.diagonal().tolist()]
@@ -171,7 +180,7 @@ class Muon(Method):
     suggested: ClassVar = staticmethod(suggested)
     lengthened: ClassVar = staticmethod(lengthened)
     choices: ClassVar = {"adjust_lr_fn": ("original", "match_rms_adamw", None)}
-    ranges: ClassVar = {"ns_steps": ("from 1 to 99", lambda x: 1 <= x < 100 and x == int(x))}
+    ranges: ClassVar = ITERATION
 
     lr: float = 1e-3
     weight_decay: float = 0.1
@@ -185,7 +194,48 @@ class Muon(Method):
 
 
 class NorMuon(Method):
-    """NorMuon: Muon, with each neuron's row brought to the same size."""
+    """NorMuon: Muon, with each neuron's row brought to the same size.
+
+    Equations, for each matrix; NS as in :class:`Muon`, o² and √v by entries::
+
+        m ← μ m + (1 − μ) g              u = (1 − μ) g + μ m        (nesterov; else u = m)
+        o = NS(u)
+        v ← β₂ v + (1 − β₂) · mean of o² by row                     (one number a row)
+        n = o / (√v + 10⁻¹⁰)
+        w ← (1 − lr·λ) w − lr · √max(1, rows/columns) · ‖o‖ n/‖n‖   (original)
+        w ← (1 − lr·λ) w − lr · 0.2 √(rows · columns) · n/‖n‖       (match_rms_adamw)
+
+    Args:
+        params: matrices, or groups of them; ``descend.optimizer("normuon", model)`` gives a model's other
+            parameters to AdamW.
+        lr: ≥ 0; 0.02 is usual with ``original``, AdamW's own with ``match_rms_adamw``.
+        weight_decay: λ ≥ 0, decoupled.
+        momentum: μ in [0, 1).
+        nesterov: look ahead.
+        ns_coefficients, eps, ns_steps: of the iteration, as in :class:`Muon`.
+        adjust_lr_fn: ``original`` (the authors' code; also ``None``) or ``match_rms_adamw`` (the paper's
+            algorithm 1).
+        stacked: as in :class:`Muon`.
+        beta2: β₂ in [0, 1): the memory of the rows' sizes.
+        maximize: climb instead of descending.
+
+    Memory: 4 bytes a float32 parameter, and 4 bytes a row.
+
+    Use it when: Muon is used: some neurons' rows get much longer steps than others, and it evens them out
+    for next to nothing.
+
+    Source: Li et al. 2025, arXiv:2510.05491, and the authors' code.
+
+    Differs: NS is rounded as in :class:`Muon`. Convolutions are matrices (out, rest) with a row for each
+    output; the authors' code takes the rows of the kernel.
+
+    Example:
+        >>> import torch, descend
+        >>> layer = torch.nn.Linear(4, 4, bias=False)
+        >>> opt = descend.methods.NorMuon(layer.parameters(), lr=0.1)
+        >>> layer(torch.ones(1, 4)).sum().backward()
+        >>> opt.step()
+    """
 
     rule: ClassVar = normuon
     decay: ClassVar = decoupled_decay
@@ -197,7 +247,7 @@ class NorMuon(Method):
     suggested: ClassVar = staticmethod(suggested)
     lengthened: ClassVar = staticmethod(lengthened)
     choices: ClassVar = Muon.choices
-    ranges: ClassVar = {**Muon.ranges, "beta2": ("in [0, 1)", lambda x: 0 <= x < 1)}
+    ranges: ClassVar = {**ITERATION, "beta2": ("in [0, 1)", lambda x: 0 <= x < 1)}
 
     lr: float = 2e-2
     weight_decay: float = 0.0

@@ -22,6 +22,9 @@ ROUNDS = {torch.bfloat16: 3, torch.float16: 3}
 STRIP = 96
 """The least rows of a strip that a symmetric product on a CPU is computed in."""
 
+ALONE = 128
+"""The least side from which a CPU takes the matrices of a stack one by one."""
+
 
 def orthogonal(
     x: Tensor, a: float, b: float, c: float, eps: float, steps: float, scale: float = 1.0
@@ -89,9 +92,9 @@ def _rounds(y: Tensor, a: float, b: float, c: float, eps: float, steps: int, sca
     if 0 in y.shape:
         return y
     y /= torch.linalg.vector_norm(y, dim=(-2, -1), keepdim=True).clamp_min(eps)
-    if not y.is_cpu:
+    if not y.is_cpu or min(y.shape[-2:]) < ALONE:
         return _iterated(y, a, b, c, steps, scale)
-    for one in y:  # a product of matrices uses all threads better than a stack of products does
+    for one in y:  # products of large matrices are faster on a CPU than stacks of them
         one.copy_(_iterated(one, a, b, c, steps, scale))
     return y
 

@@ -143,6 +143,12 @@ def routed(
             route = {**own} if "method" in own else {**route, **own}
         if route.get("method") == cls.__name__.lower():
             del route["method"]
+        to = Method.named[route["method"]] if "method" in route else cls
+        known = {**to.defaults, **dict.fromkeys(Method.modifying())}
+        if unknown := [k for k in route if k != "method" and k not in known]:
+            raise UsageError(
+                f"a hyperparameter of {to.__name__}", repr(unknown[0]), nearest(unknown[0], list(known))
+            )
         group = groups.setdefault(repr(sorted(route.items())), {"params": [], **route})
         group["params"].append((name, named[name]))
     return sorted(groups.values(), key=lambda group: "method" in group), found
@@ -184,12 +190,6 @@ def _chosen(
             route["method"] = other.__name__.lower()
             if other is not cls and "maximize" in given:
                 route.setdefault("maximize", given["maximize"])
-        else:
-            other = None
-        known = [*(other or cls).defaults, *Method.modifying()]
-        for name in route.keys() - {"method"}:
-            if other is not None and name not in known:
-                raise UsageError(f"a hyperparameter of {other.__name__}", repr(name), nearest(name, known))
         for name in matched:
             chosen.setdefault(name, route)
     return chosen
@@ -262,35 +262,31 @@ def written(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write the rows of :func:`table` as plain text, with a last line for all together."""
     rows = list(rows)
     head = ("parameter", "method", "shape", "scale", "lr", "decay", "state")
-    lines = [head]
-    for row in rows:
-        lines.append(
-            (
-                row["parameter"],
-                row["method"],
-                "×".join(map(str, row["shape"])) or "1",
-                *("–" if row[k] is None else f"{row[k]:.3g}" for k in ("scale", "lr", "weight_decay")),
-                _size(row["bytes"]),
-            )
-        )
+    lines = [head, *map(_cells, rows)]
     methods = dict.fromkeys(row["method"] for row in rows)
     total = ", ".join(f"{m} {sum(r['count'] for r in rows if r['method'] == m)}" for m in methods)
     lines.append(("all", f"{total}", "", "", "", "", _size(sum(row["bytes"] for row in rows))))
     width = [max(len(line[k]) for line in lines[:-1]) for k in range(len(head))]
     width[-1] = max(width[-1], len(lines[-1][-1]))
-    text = ["  ".join(f"{x:{'>' if k > 2 else '<'}{w}}" for k, (x, w) in enumerate(zip(line, width, strict=True)))
-            for line in lines[:-1]]
+    text = [
+        "  ".join(f"{x:{'>' if k > 2 else '<'}{w}}" for k, (x, w) in enumerate(zip(line, width, strict=True)))
+        for line in lines[:-1]
+    ]
     rest = len(text[0]) - width[0] - 2 - width[-1]
     text.append(f"{lines[-1][0]:<{width[0]}}  {lines[-1][1]:<{rest}}{lines[-1][-1]:>{width[-1]}}")
     return "\n".join(line.rstrip() for line in text)
 
 
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        row["parameter"],
+        row["method"],
+        "×".join(map(str, row["shape"])) or "1",
+        *("–" if row[k] is None else f"{row[k]:.3g}" for k in ("scale", "lr", "weight_decay")),
+        _size(row["bytes"]),
+    )
+
+
 def _size(n: int) -> str:
-    size = float(n)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            break
-        size /= 1024
-    else:
-        unit = "GiB"
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    k = min(3, max(0, n.bit_length() - 1) // 10)
+    return f"{n / 1024**k:.{1 if k else 0}f} {('B', 'KiB', 'MiB', 'GiB')[k]}"

@@ -87,7 +87,8 @@ class Kept:
         start = float(hyperparameters[self.start] if isinstance(self.start, str) else self.start)
         if self.kind == "matrix":
             assert self.shape is not None
-            shape = self.shape(w, *(hyperparameters[name] for name in self.given))
+            like = torch.empty(w.shape, dtype=w.dtype, device="meta")  # w itself may be sharded
+            shape = self.shape(like, *(hyperparameters[name] for name in self.given))
             return torch.full(shape, start, dtype=dtype, device=w.device)
         if self.kind != "elementwise":
             # A single number costs nothing, and sums of millions need the digits.

@@ -109,8 +109,7 @@ class ScheduleFreeSGD(Method):
     Memory: 4 bytes a float32 parameter, and two numbers a tensor.
 
     Use it when: the length of the descent is not known beforehand, and you would have used SGD. Leave
-    schedules away (``schedule="constant"``). Networks with batch norm need its statistics taken anew at x:
-    they were gathered at y.
+    schedules away. Networks with batch norm need its statistics taken anew at x: they were gathered at y.
 
     Source: Defazio et al. 2024, arXiv:2405.15682. Equal to ``schedulefree.SGDScheduleFree``.
 
@@ -132,6 +131,7 @@ class ScheduleFreeSGD(Method):
     """
 
     rule: ClassVar = schedule_free_sgd
+    schedule: ClassVar = "constant"
     evaluation_point: ClassVar = staticmethod(_average_of_sgd)
     equation: ClassVar = "z ← z − lr·g(y);  x ← (1 − c)x + c·z;  y ← (1 − μ)z + μx"
     ranges: ClassVar = {**_RANGES, "momentum": ("above 0 and below 1", lambda x: 0 < x < 1)}
@@ -172,9 +172,8 @@ class ScheduleFreeAdamW(Method):
 
     Memory: 8 bytes a float32 parameter, and two numbers a tensor.
 
-    Use it when: the length of the descent is not known beforehand. Leave schedules away
-    (``schedule="constant"``). Networks with batch norm need its statistics taken anew at x: they were
-    gathered at y.
+    Use it when: the length of the descent is not known beforehand. Leave schedules away. Networks with
+    batch norm need its statistics taken anew at x: they were gathered at y.
 
     Source: Defazio et al. 2024, arXiv:2405.15682. Equal to ``schedulefree.AdamWScheduleFree``.
 
@@ -194,6 +193,7 @@ class ScheduleFreeAdamW(Method):
     """
 
     rule: ClassVar = schedule_free_adamw
+    schedule: ClassVar = "constant"
     evaluation_point: ClassVar = staticmethod(_average_of_adamw)
     equation: ClassVar = "z ← z − lr·g(y)/(√v̂ + ε);  x ← (1 − c)x + c·z;  y ← (1 − β₁)z + β₁x"
     ranges: ClassVar = _RANGES

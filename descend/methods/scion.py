@@ -8,7 +8,7 @@ from torch import Tensor
 
 from descend.methods.equations import lerp, mean, sign, sqrt, whole
 from descend.methods.method import Method
-from descend.methods.muon import COEFFICIENTS
+from descend.methods.muon import COEFFICIENTS, ITERATION
 from descend.methods.orthogonalise import each_orthogonal, orthogonal
 from descend.methods.rule import elementwise, one_a_tensor, rule
 
@@ -29,10 +29,11 @@ def radius_of(x: Tensor, normalized: float, most: float) -> float:
     return max(1.0, radius) if most else radius
 
 
-def spectral(x: Tensor, *numbers: float) -> Tensor:
+def spectral(
+    x: Tensor, a: float, b: float, c: float, eps: float, steps: float, normalized: float, most: float
+) -> Tensor:
     """Return the nearest orthogonal matrix, at the length for its shape."""
-    *first, normalized, most = numbers
-    return orthogonal(x.flatten(1), *first, radius_of(x, normalized, most)).view(x.shape)
+    return orthogonal(x.flatten(1), a, b, c, eps, steps, radius_of(x, normalized, most)).view(x.shape)
 
 
 def each_spectral(xs: list[Tensor], *numbers: float) -> list[Tensor]:
@@ -137,7 +138,7 @@ class Scion(Method):
     Example:
         >>> import torch, descend
         >>> layer = torch.nn.Linear(4, 4)
-        >>> opt = descend.Scion(layer.parameters(), lr=0.01, scale=10)
+        >>> opt = descend.methods.Scion(layer.parameters(), lr=0.01, scale=10)
         >>> layer(torch.ones(1, 4)).sum().backward()
         >>> opt.step()
     """
@@ -147,10 +148,7 @@ class Scion(Method):
     routes: ClassVar = staticmethod(usual_routes)
     suggested: ClassVar = staticmethod(suggested)
     choices: ClassVar = {"norm": ("auto", "spectral", "sign", "rms", "column", "row")}
-    ranges: ClassVar = {
-        "scale": ("above 0", lambda x: x > 0),
-        "ns_steps": ("from 1 to 99", lambda x: 1 <= x < 100 and x == int(x)),
-    }
+    ranges: ClassVar = {**ITERATION, "scale": ("above 0", lambda x: x > 0)}
 
     lr: float = 1e-3
     momentum: float = 0.9

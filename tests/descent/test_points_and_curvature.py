@@ -58,6 +58,12 @@ def test_the_best_of_an_exact_loss_has_the_loss_that_it_says(name: str) -> None:
     assert problem.evaluate(descent.result(), problem.train)["loss"] == pytest.approx(descent.best["loss"])
 
 
+def test_it_needs_no_schedule_unless_one_is_asked_for() -> None:
+    assert Descent(classes(), "schedulefreeadamw").settings.schedule == "constant"
+    assert Descent(classes(), "schedulefreeadamw", schedule="linear").settings.schedule == "linear"
+    assert Descent(classes(), "sgd").settings.schedule == "cosine"
+
+
 def test_looking_more_often_does_not_change_the_descent() -> None:
     seldom, often = (Descent(classes(), "schedulefreeadamw", schedule="constant") for _ in range(2))
     seldom.run(Until(steps=20), evaluate_every=20)

@@ -122,7 +122,7 @@ def galore_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, absent.__name__, absent)
     for parent in ("bitsandbytes", "bitsandbytes.optim"):
         monkeypatch.setitem(sys.modules, parent, types.ModuleType(parent))
-    return import_module("galore_torch")
+    return pytest.importorskip("galore_torch", reason="it needs transformers and bitsandbytes")
 
 
 @pytest.mark.parametrize("proj_type", ["std", "reverse_std", "left", "right"])

@@ -1,5 +1,6 @@
 """docs/parity.md: every method, every column, and no figure better than what is found."""
 
+import tomllib
 from functools import cache
 
 import pytest
@@ -29,6 +30,12 @@ def test_every_method_and_every_column():
 def test_the_versions_stand_on_the_page():
     text = PAGE.read_text()
     assert all(f"{package} " in text for package in ["torch", *used()])
+
+
+def test_the_packages_are_in_the_test_extra():
+    project = tomllib.loads((PAGE.parents[1] / "pyproject.toml").read_text())["project"]
+    extra = {line.partition(">")[0] for line in project["optional-dependencies"]["test"]}
+    assert set(used()) <= extra
 
 
 @methods

@@ -11,16 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from descend.methods.executors import sharded
 from descend.methods.executors.formats import widest
 from descend.methods.executors.program import Program
 from descend.methods.rule import Batch, Rule
 from descend.methods.trace import trace
 
-_programs: dict[tuple[Rule, str | None], list[Program]] = {}
+_programs: dict[tuple[Rule, str | None, bool], list[Program]] = {}
 
 
 def program(
-    rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1, form: str | None = None
+    rule: Rule,
+    hyperparameters: Mapping[str, Any],
+    step: int = 1,
+    form: str | None = None,
+    parts: bool = False,
 ) -> Program:
     """Return the program of a rule under these hyperparameters in this step, compiled once.
 
@@ -29,12 +34,14 @@ def program(
         hyperparameters: by torch's names; they and ``step`` decide which branches it takes.
         step: the parameters' own count.
         form: the parameters' form.
+        parts: whether it is for parts of tensors, which meet those of other processes.
     """
-    paths = _programs.setdefault((rule, form), [])
+    paths = _programs.setdefault((rule, form, parts), [])
     for found in paths:
         if found.holds(hyperparameters, step):
             return found
-    paths.append(Program(trace(rule, hyperparameters, step, form)))
+    writer = sharded.Writer if parts else None
+    paths.append(Program(trace(rule, hyperparameters, step, form), writer))
     return paths[-1]
 
 
@@ -49,11 +56,13 @@ def run(
         running: programs of another executor for other tensors of the same step, to meet at totals.
     """
     running = list(running)
-    jobs = [job for batch in batches for job in _jobs(rule, batch)]
+    here = [part for batch in batches for part in sharded.local(rule, batch)]
+    jobs = [job for batch in here for job in _jobs(rule, batch)]
     for job in jobs:
         h = job.batch.hyperparameters
-        compiled = program(rule, h, job.step, job.batch.form)
-        result = compiled.step(*job.lists.values(), compiled.constants(h, job.step))
+        over = job.over
+        compiled = program(rule, h, job.step, job.batch.form, bool(over))
+        result = compiled.step(*job.lists.values(), compiled.constants(h, job.step), *over)
         if compiled.cuts:
             running.append(result)
     if running:
@@ -72,12 +81,21 @@ class _Job:
         step: the step count of each.
         lists: what the program is given: ``w``, ``g``, and what is kept.
         stores: (where to, what) is still to be copied afterwards.
+        index: which tensors of the batch they are.
     """
 
     batch: Batch
     step: int
     lists: dict[str, list[Tensor]]
     stores: list[tuple[list[Tensor], list[Tensor]]]
+    index: Sequence[int]
+
+    @property
+    def over(self) -> tuple[sharded.Meeting, ...]:
+        """Where parts of tensors meet those of other processes; nothing where tensors are whole."""
+        if not isinstance(self.batch, sharded.LocalBatch):
+            return ()
+        return (sharded.Meeting([self.batch.parts[i] for i in self.index]),)
 
 
 def _jobs(rule: Rule, batch: Batch) -> Iterator[_Job]:
@@ -92,7 +110,7 @@ def _jobs(rule: Rule, batch: Batch) -> Iterator[_Job]:
         and len({x.dtype for x in everything}) == 1
         and len({x.device for x in everything}) == 1
     ):
-        yield _Job(batch, batch.steps[0], lists, [])
+        yield _Job(batch, batch.steps[0], lists, [], range(len(batch.w)))
         return
     for_all = {name for name in batch.kept if rule.kept[name].kind == "all"}
     groups: dict[Any, list[int]] = {}
@@ -102,7 +120,7 @@ def _jobs(rule: Rule, batch: Batch) -> Iterator[_Job]:
     for (step, device, _), index in groups.items():
         places = {n: v if n in for_all else [v[i] for i in index] for n, v in lists.items()}
         dtype = widest(values[0] for values in places.values())
-        job = _Job(batch, step, {}, [])
+        job = _Job(batch, step, {}, [], index)
         for name, place in places.items():
             # Each group needs the old numbers for all, whichever is done first, and one writes the new.
             own = name in for_all

@@ -16,14 +16,12 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Parameter
 
-from descend.methods.executors import foreach
+from descend.methods.executors import foreach, sharded
 from descend.methods.executors.code import Code, code
 from descend.methods.executors.job import Job
 from descend.methods.executors.machine import BYTES
 from descend.methods.executors.plan import Plan
-from descend.methods.executors.stages import REDUCTIONS
 from descend.methods.rule import Batch, Rule
-from descend.methods.trace import trace
 
 _dtype = attrgetter("dtype")
 
@@ -44,7 +42,8 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
     jobs: list[Job] = []
     rest: list[Batch] = []
     for batch in batches:
-        jobs += _jobs(rule, _local(rule, batch), rest)
+        for part in _local(rule, batch, rest):
+            jobs += _jobs(rule, part, rest)
     for job in jobs:
         if job.code.graph.totals:
             running.append(job.phases())
@@ -138,22 +137,19 @@ def _plain(values: Sequence[Tensor]) -> bool:
     )
 
 
-def _local(rule: Rule, batch: Batch) -> Batch:
-    """Take sharded tensors as this process's shards, where the equations are elementwise throughout.
+def _local(rule: Rule, batch: Batch, rest: list[Batch]) -> list[Batch]:
+    """Take sharded tensors as this process's parts, where the equations are elementwise throughout.
 
-    Norms, totals and functions of whole tensors need the other shards: DTensor's own arithmetic, by
-    :mod:`.foreach`, communicates where it must.
+    Norms, totals and functions of whole tensors need the other parts: :mod:`.foreach` meets with them.
     """
-    if not hasattr(batch.w[0], "to_local"):
-        return batch
-    for step in set(batch.steps):
-        graph = trace(rule, batch.hyperparameters, step, batch.form)
-        if any(v.op in REDUCTIONS or v.op.startswith(("whole", "reduce")) for v in graph.nodes()):
-            return batch
-    lists = [[_shard(x) for x in values] for values in (batch.w, batch.g, *batch.kept.values())]
-    kept = dict(zip(batch.kept, lists[2:], strict=True))
-    return Batch(lists[0], lists[1], kept, batch.steps, batch.hyperparameters, batch.form)
-
-
-def _shard(x: Any) -> Tensor:
-    return x.to_local() if hasattr(x, "to_local") else x
+    if sharded.whole_here(batch.w):
+        return [batch]
+    found = []
+    for part in sharded.local(rule, batch):
+        h, steps = batch.hyperparameters, set(part.steps)
+        parts = isinstance(part, sharded.LocalBatch)
+        if parts and any(foreach.program(rule, h, step, part.form, True).reaches for step in steps):
+            rest.append(part)
+        else:
+            found.append(part)
+    return found

@@ -30,6 +30,7 @@ _WITH_HOST = {
 }
 _COMMUTES = {"mul", "maximum", "minimum", "add"}
 _COMPARISONS = {"gt", "ge", "lt", "le"}
+_REACHING = ("norm", "mean", "total", "whole", "reduce")
 
 
 class Program:
@@ -41,12 +42,18 @@ class Program:
         holds: whether these hyperparameters and this step take its path.
         constants: the host scalars, from hyperparameters and step.
         step: takes the step, from the lists of tensors and the constants.
+        reaches: whether a number depends on other elements than its own.
+
+    Args:
+        graph: what the rule computes.
+        writer: writes it down; another one for parts of tensors (:mod:`.sharded`).
     """
 
-    def __init__(self, graph: Graph):
-        writer = _Writer(graph)
-        self.source = writer.source()
-        self.cuts = writer.cuts
+    def __init__(self, graph: Graph, writer: "Callable[[Graph], _Writer] | None" = None):
+        writing = (writer or _Writer)(graph)
+        self.source = writing.source()
+        self.cuts = writing.cuts
+        self.reaches = any(v.op.startswith(_REACHING) for v in graph.nodes())
         scope: dict[str, Any] = {"torch": torch, "math": math, "share": share}
         for i, function in enumerate(graph.functions):
             scope[f"whole{i}"] = scope[f"reduce{i}"] = function
@@ -56,6 +63,8 @@ class Program:
 
 class _Writer:
     """Chooses the calls, in an order and in place where it can."""
+
+    parameters = ""  # of a step, beside the tensors and the constants
 
     def __init__(self, graph: Graph):
         self.graph = graph
@@ -192,7 +201,9 @@ class _Writer:
             self._name(v, f"[torch.full_like(x, {host}, dtype=w[0].dtype) for x in {name}]")
         elif v.op.startswith(("whole", "reduce")):
             in_place = getattr(self._function(v), "in_place", None)
-            if in_place is not None and self._free(v.args[0]):
+            if len(v.args) == 1 and hasattr(self._function(v), "batched"):  # takes the whole list
+                self._name(v, f"{v.op}.batched({name}, *{host})", owned=False)
+            elif in_place is not None and self._free(v.args[0]):
                 self._loop(v, f"{v.op}.in_place", f"*{host}")  # it hands back its first argument
                 self.names[id(v)] = name
             else:
@@ -270,7 +281,7 @@ class _Writer:
         return (
             f"def holds(h, step):\n    return {self.graph.path.condition()}\n\n"
             f"def constants(h, step):\n    return ({constants})\n\n"
-            f"def step({inputs}, c):\n{unpack}{body}\n"
+            f"def step({inputs}, c{self.parameters}):\n{unpack}{body}\n"
         )
 
 

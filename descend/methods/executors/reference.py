@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from descend.methods import equations
+from descend.methods.executors import sharded
 from descend.methods.executors.formats import widest
 from descend.methods.rule import Batch, Namespace, Rule
 
@@ -22,6 +23,7 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
         rule: the equations.
         batches: one a parameter group.
     """
+    batches, back = sharded.gathered(rule, batches)
     # A `total` needs every tensor's share before any can go on. The rule is pure, so it is simply run
     # again from the start each time one more total is known.
     known: list[Tensor] = []
@@ -41,6 +43,8 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
     for places in results:
         for place, value in places:
             place.copy_(value)
+    for part, place, value in back:
+        place.copy_(part.own(value))
 
 
 def _once(rule: Rule, batch: Batch, i: int) -> list[tuple[Tensor, Any]]:

@@ -1,5 +1,7 @@
 """Muon, NorMuon and Scion as their authors have them, in float64 and with nothing clever."""
 
+from typing import Any, ClassVar
+
 import torch
 
 
@@ -13,11 +15,16 @@ def newton_schulz(u, a=3.4445, b=-4.7750, c=2.0315, eps=1e-7, steps=5):
 
 
 class _Text:
-    """What the texts share: groups of one, state by parameter."""
+    """What the texts share: one group, state by parameter."""
+
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, params, **h):
         self.param_groups = [{"params": list(params), **self.defaults, **h}]
         self.state = {}
+
+    def one(self, p, g, own, h):
+        raise NotImplementedError
 
     @torch.no_grad()
     def step(self):
@@ -39,7 +46,7 @@ def matrices(x, stacked):
 class Muon(_Text):
     """torch.optim.Muon's documentation, line by line; convolutions as Jordan's: flattened."""
 
-    defaults = {
+    defaults: ClassVar[dict[str, Any]] = {
         "lr": 1e-3,
         "weight_decay": 0.1,
         "momentum": 0.95,
@@ -57,7 +64,7 @@ class Muon(_Text):
         return (1 - mu) * g + mu * own["m"] if h["nesterov"] else own["m"]
 
     def orthogonal(self, u, h):
-        return newton_schulz(u, *h["ns_coefficients"], h["eps"], h["ns_steps"])
+        return newton_schulz(u, *h["ns_coefficients"], eps=h["eps"], steps=h["ns_steps"])
 
     def one(self, p, g, own, h):
         u = self.momentum(g, own, h)
@@ -76,7 +83,7 @@ class Muon(_Text):
 class NorMuon(Muon):
     """The authors' code (original) and the paper's algorithm 1 (match_rms_adamw)."""
 
-    defaults = {**Muon.defaults, "lr": 0.02, "weight_decay": 0.0, "beta2": 0.95}
+    defaults: ClassVar[dict[str, Any]] = {**Muon.defaults, "lr": 0.02, "weight_decay": 0.0, "beta2": 0.95}
 
     def one(self, p, g, own, h):
         u = self.momentum(g, own, h)
@@ -100,7 +107,7 @@ class NorMuon(Muon):
 class Scion(_Text):
     """The authors' scion.py; momentum is theirs, one minus the usual."""
 
-    defaults = {
+    defaults: ClassVar[dict[str, Any]] = {
         "lr": 1e-3,
         "momentum": 0.1,
         "norm": "Auto",
@@ -126,7 +133,7 @@ class Scion(_Text):
         if norm == "RowNorm":
             rms = flat.pow(2).sum(1, keepdim=True).sqrt() * (columns**0.5 if normalized else 1)
             return (flat / (rms + 1e-8)).reshape(g.shape)
-        o = newton_schulz(flat, *h["ns_coefficients"], h["eps"], h["ns_steps"]).reshape(g.shape)
+        o = newton_schulz(flat, *h["ns_coefficients"], eps=h["eps"], steps=h["ns_steps"]).reshape(g.shape)
         if g.ndim > 2:
             return o * (g.shape[0] / g.shape[1]) ** 0.5 / g.shape[2:].numel()
         scale = (rows / columns) ** 0.5 if normalized else rows**0.5
