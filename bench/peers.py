@@ -113,8 +113,8 @@ FIXED: dict[str, Any] = {
 }
 """What ours and peers alike are given, where they have it.
 
-Curvature is estimated once, so that the step alone is timed. A rate that is found on the way stays, or gradients
-that never change would drive it to infinity. A side as long as a vocabulary has no matrix of its own.
+Curvature is estimated once, so that the step alone is timed. A rate that is found on the way stays, or
+gradients that never change would drive it to infinity. A side as long as a vocabulary has no matrix.
 """
 
 PEERS: dict[str, list[Peer]] = {

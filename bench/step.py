@@ -217,7 +217,7 @@ def markdown(title: str, found: list[dict[str, Any]]) -> str:
                 for r in one["rows"]
                 if not r["who"].startswith(OURS)
             ]
-            name = f"{one['method']} {row['who'].removeprefix(OURS)}".strip()
+            name = f"{one['method']}{row['who'].removeprefix(OURS)}"
             if "ms" not in row:
                 out.append(f"| {name} | {row.get('error')} | | | | | {', '.join(others)} |")
                 continue

@@ -63,13 +63,19 @@ SETS: dict[str, tuple[str, Callable[[], Shapes]]] = {
 }
 
 
-def parameters(name: str, gradients: list[torch.Tensor] | None = None) -> Named:
-    """Return a set's parameters by name, with gradients; those given are shared."""
+def parameters(name: str) -> Named:
+    """Return a set's parameters by name, with gradients."""
     generator = torch.Generator().manual_seed(1)
-    named = [
-        (n, torch.nn.Parameter(torch.randn(s, generator=generator) * 0.02))
-        for n, s in SETS[name][1]().items()
-    ]
-    for i, (_, p) in enumerate(named):
-        p.grad = gradients[i] if gradients else torch.randn(p.shape, generator=generator) * 1e-3
+    some = torch.randn(2**20 + 1, generator=generator)
+
+    def filled(shape: tuple[int, ...], start: int) -> torch.Tensor:
+        n = torch.Size(shape).numel()
+        long = some if n + start <= len(some) else some.repeat(-(-(n + start) // len(some)))
+        return long[start : start + n].reshape(shape)
+
+    named: Named = []
+    for i, (each, shape) in enumerate(SETS[name][1]().items()):
+        p = torch.nn.Parameter(filled(shape, 7 * i) * 0.02)
+        p.grad = filled(shape, 11 * i + 5) * 1e-3
+        named.append((each, p))
     return named

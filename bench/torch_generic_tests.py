@@ -44,7 +44,9 @@ class Found(unittest.TestResult):
         self.passed[self.whose(test)].append(test.id().rpartition(".")[2])
 
     def addFailure(self, test, err) -> None:  # noqa: D102
-        self.failed[self.whose(test)].append((test.id().rpartition(".")[2], f"{err[0].__name__}: {err[1]}"))
+        self.failed[self.whose(test)].append(
+            (test.id().rpartition(".")[2], f"{getattr(err[0], '__name__', '')}: {err[1]}")
+        )
 
     addError = addFailure
 
@@ -84,8 +86,8 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("names", nargs="*", help="methods; all by default")
     given = parser.parse_args()
-    from cases import CASES
-    from optimizer_infos import infos
+    from cases import CASES  # type: ignore[import-not-found]
+    from optimizer_infos import infos  # type: ignore[import-not-found]
     from torch.testing._internal import common_optimizers
 
     torch.set_num_threads(1)

@@ -17,12 +17,12 @@ from descend.methods.gradient import SGD, Momentum, Nesterov
 from descend.methods.layerwise import LAMB, LARS
 from descend.methods.method import Method
 from descend.methods.muon import Muon, NorMuon
+from descend.methods.psgd import PSGDKron
 from descend.methods.rate_free import DAdaptAdam, DoG, Prodigy
 from descend.methods.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from descend.methods.scion import Scion
-from descend.methods.sign import Lion, SignSGD, Signum
-from descend.methods.psgd import PSGDKron
 from descend.methods.shampoo import Shampoo
+from descend.methods.sign import Lion, SignSGD, Signum
 from descend.methods.soap import SOAP
 from descend.methods.stochastic_curvature import AdaHessian, Sophia
 
@@ -156,17 +156,17 @@ __all__ = [
     "Momentum",
     "Muon",
     "NAdam",
-    "PSGDKron",
     "Nesterov",
     "NorMuon",
+    "PSGDKron",
     "Prodigy",
     "RAdam",
     "RMSprop",
     "Rprop",
-    "Shampoo",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Scion",
+    "Shampoo",
     "SignSGD",
     "Signum",
     "Sophia",

@@ -161,6 +161,7 @@ class Muon(Method):
     float32 elsewhere (torch: bfloat16 always); matrices that are long are iterated on their small side,
     which rounds otherwise. Convolutions are taken, with rows/columns counted as those of the matrix (out,
     rest); Jordan's code counts those of the kernel, which comes to r = 1.
+    torch without nesterov divides the momentum of bfloat16 parameters itself by its norm; this does not.
 
     Example:
         >>> import torch, descend

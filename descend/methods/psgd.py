@@ -228,7 +228,7 @@ class PSGDKron(Method):
     the probability), and v from the step count and the shape, so that resuming is exact; tensors of the same
     shape see the same v. Balancing, which changes nothing but rounding, is done in each hundredth update, not
     by chance. Of the two matrices that a tensor of higher order can be, the squarer is taken; the package's
-    comparison lacks an absolute value.
+    comparison lacks an absolute value. Its damping δ v also enters the step, being added in place; here not.
 
     Example:
         >>> import torch, descend

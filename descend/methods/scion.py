@@ -133,7 +133,8 @@ class Scion(Method):
     Source: Pethick et al. 2025, arXiv:2502.07529. Equal to the authors' code but for the rounding of U Vᵀ.
 
     Differs: momentum is torch's, the share that is kept; the authors' is one minus this, and 1 (none) by
-    default. In vectors ``sign`` is plain sign(m), and ``spectral``, ``column`` and ``row`` are ``rms``.
+    default. ``rms`` is that of the whole tensor; of vectors ``sign`` is plain sign(m), and ``spectral``,
+    ``column`` and ``row`` are ``rms``.
 
     Example:
         >>> import torch, descend

@@ -23,6 +23,7 @@ from torch import Tensor
 from descend.errors import UsageError
 from descend.methods import evaluating
 from descend.methods.equations import absolute, lerp, maximum, minimum, sqrt, whole
+from descend.methods.executors.sharded import Part
 from descend.methods.method import Method, _moving
 from descend.methods.modifiers import ascent, decoupled_decay
 from descend.methods.modifiers.measuring import Moving
@@ -208,9 +209,12 @@ def random_signs(like: list[Tensor], step: int) -> list[Tensor]:
     for x in like:
         if x.device not in generators:
             generators[x.device] = torch.Generator(x.device).manual_seed(step)
-        signs = torch.empty_like(x, requires_grad=False)
+        # Where x is sharded, each process draws the signs of all of it: those of one process alone.
+        part = Part.of(x)
+        like = x if part is None else torch.empty(part.shape, dtype=x.dtype, device=x.device)
+        signs = torch.empty_like(like, requires_grad=False)
         _real(signs).bernoulli_(generator=generators[x.device]).mul_(2).sub_(1)
-        found.append(signs)
+        found.append(signs if part is None else part.share_out(signs))
     return found
 
 

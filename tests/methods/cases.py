@@ -142,6 +142,17 @@ variants = pytest.mark.parametrize(
     ],
 )
 
+every_executor = pytest.mark.parametrize(
+    ("name", "variant", "executor"),
+    [
+        pytest.param(name, variant, executor, id="-".join([executor, name, *variant]))
+        for name in compared
+        for executor in EXECUTORS
+        for variant in (CASES[name].variants if executor == "foreach" else ({},))
+    ],
+)
+"""Every variant by the portable executor, the defaults by the others."""
+
 
 def unless(name: str, *tests: str) -> None:
     """Leave a test out where the method's row says that it does not apply, and why."""

@@ -1,7 +1,7 @@
 """A method of ours beside its reference, both driven along the same gradients."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -57,7 +57,7 @@ class Reference:
         shared = {k: v for k, v in groups[0].items() if k != "params"}  # a default that groups may change
         return self.case.reference(groups, **shared, **text)
 
-    def step(self, found: list[torch.Tensor | None], closure: Callable | None = None) -> Any:
+    def step(self, found: Sequence[torch.Tensor | None], closure: Callable | None = None) -> Any:
         """Take a step along these gradients, which are for the parameters that were given."""
         if found:
             for p, g, sign in zip(self.parameters, found, self.signs, strict=True):
@@ -66,7 +66,7 @@ class Reference:
                     p.grad = p.grad.resolve_conj().clone()
         return self.go(closure)
 
-    def along(self, found: list[torch.Tensor | None]) -> None:
+    def along(self, found: Sequence[torch.Tensor | None]) -> None:
         """Take a step along these gradients, from a loss where the method needs their graph."""
         if self.case.graph:
             signed = [None if g is None else s * g for g, s in zip(found, self.signs, strict=True)]
@@ -147,7 +147,7 @@ class Pair:
         agree(self.parameters, self.sure.parameters, self.case.double if bound is None else bound, start)
 
 
-def feed(case: Case, parameters: Parameters, found: list[torch.Tensor]) -> None:
+def feed(case: Case, parameters: Parameters, found: Sequence[torch.Tensor]) -> None:
     """Give gradients, or take them from a quadratic loss where the method needs their graph.
 
     Its Hessian is diagonal, so that an estimate from random signs is exact.
@@ -163,7 +163,7 @@ def feed(case: Case, parameters: Parameters, found: list[torch.Tensor]) -> None:
         torch.stack(curved).sum().backward(create_graph=True)
 
 
-def give_some(case: Case, parameters: Parameters, found: list[torch.Tensor | None]) -> None:
+def give_some(case: Case, parameters: Parameters, found: Sequence[torch.Tensor | None]) -> None:
     """Give gradients to some parameters, and none to the others."""
     for p in parameters:
         p.grad = None

@@ -8,6 +8,7 @@ import datetime
 import json
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,16 +18,20 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Shard, distribute_tensor
 
-import descend
 from descend.methods import TABLE
+from descend.methods.executors.sharded import sharded
 
 VARIANTS = {
-    "": {},
+    "plain": {},
     "clipped": {"clip_norm": 0.1},
     "modified": {"clip_norm": 0.1, "cautious": True, "average": 0.9},
 }
 GIVEN = {"sophia": {"estimator": "gauss-newton-bartlett"}}
 """Hyperparameters without which a method cannot be driven here."""
+
+
+TRAINED = ("adamw", "lion", "lamb", "prodigy", "adafactor", "muon", "soap", "schedulefreeadamw", "sophia")
+"""Methods that descend by a loss too, through ``fully_shard``'s own gathering and scattering."""
 
 
 class Network(nn.Module):
@@ -65,17 +70,27 @@ def fits(cls, model):
     return [p for p in model.parameters() if cls.takes is None or cls.takes(p)]
 
 
-def descended(model, opt, steps=5):
-    """Descend along the same data in each process, so that sharded gradients are those of one."""
+def by_a_loss(model, opt, step):
+    """Take a step by a loss on the same data in each process, so that gradients are those of one."""
     x = torch.linspace(-1, 1, 20, dtype=next(model.parameters()).dtype).reshape(4, 5)
+    (model(x * (step + 1)) ** 2).sum().backward(create_graph=opt.needs_graph)
+
+
+def given(model, opt, step):
+    """Hand out gradients instead: no loss, and little to wait for."""
+    generator = torch.Generator().manual_seed(step)
+    for p in model.parameters():
+        g = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        p.grad = distribute_tensor(g, p.device_mesh, p.placements, src_data_rank=None) if sharded(p) else g
+
+
+def descended(model, opt, backward, steps=5):
     for step in range(steps):
-        for again in (True, False):
-            if again and not getattr(opt, "needs_estimate", False):
-                continue
-            opt.zero_grad()
-            (model(x * (step + 1)) ** 2).sum().backward(create_graph=opt.needs_graph)
-            if again:
-                opt.estimate(batch_size=4)
+        if getattr(opt, "needs_estimate", False):
+            backward(model, opt, step + 100)
+            opt.estimate(batch_size=4)
+        opt.zero_grad()
+        (by_a_loss if opt.needs_graph else backward)(model, opt, step)
         opt.step()
 
 
@@ -123,11 +138,11 @@ def kept(opt):
     return found
 
 
-def agrees(name, mesh, executor, variant, dtype=torch.float64):
+def agrees(name, mesh, executor="fused", variant="plain", backward=given):
     """Five steps; parameters, state and points of evaluation are those of one process."""
-    model, opt, alone, sure = pair(name, mesh, executor, VARIANTS[variant], dtype)
-    descended(model, opt)
-    descended(alone, sure)
+    model, opt, alone, sure = pair(name, mesh, executor, VARIANTS[variant])
+    descended(model, opt, backward)
+    descended(alone, sure, backward)
     worst = apart(model.parameters(), alone.parameters())
     worst = max(worst, apart(kept(opt), kept(sure)))
     with opt.evaluation(), sure.evaluation():
@@ -136,10 +151,11 @@ def agrees(name, mesh, executor, variant, dtype=torch.float64):
 
 def cases(mesh):
     for name in TABLE:
-        for executor in ("fused", "foreach", "reference"):
-            yield f"{name}-{executor}", lambda n=name, e=executor: agrees(n, mesh, e, "")
-        for variant in ("clipped", "modified"):
-            yield f"{name}-{variant}", lambda n=name, v=variant: agrees(n, mesh, "fused", v)
+        for variant in VARIANTS:
+            yield f"{name}-{variant}", partial(agrees, name, mesh, variant=variant)
+        yield f"{name}-reference", partial(agrees, name, mesh, "reference", "modified")
+    for name in TRAINED:
+        yield f"{name}-trained", partial(agrees, name, mesh, backward=by_a_loss)
 
 
 def main(rank, folder):

@@ -28,7 +28,7 @@ class Code:
         holds: whether hyperparameters and a step take this path.
         numbers: the host scalars, from hyperparameters and step.
         arguments: the numbers for each function of whole tensors.
-        alone: whether tensors are taken one at a time, so that temporaries stay small.
+        temporaries: whether it needs memory beside parameters and state, so that few tensors are taken at once.
         by_step: whether numbers for all depend on the step count, so that a job is of one count.
     """
 
@@ -54,7 +54,7 @@ class Code:
         ]
         self.passes = {key: find(f"pass{key[0]}_{key[1]}") for key in machine.places}
         self.call_number = {id(call): k for k, call in enumerate(calls)}
-        self.alone = bool(calls) and not graph.totals
+        self.temporaries = bool(calls) and not graph.totals
         level = stages.level
         self.by_step = any(
             level[id(v)] == ALL and v.host is not None and "step" in v.host.text for v in stages.nodes

@@ -25,6 +25,9 @@ from descend.methods.rule import Batch, Rule
 
 _dtype = attrgetter("dtype")
 
+TOGETHER = 1 << 18
+"""Elements that are taken at once where temporaries are needed: they stay in the cache."""
+
 _FORMATS = set(BYTES)
 
 
@@ -74,7 +77,7 @@ def _jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
         one_path = min(steps) == max(steps) or (
             not first.by_step and all(first.holds(h, step) for step in set(steps))
         )
-        if one_path and (len(steps) == 1 or not first.alone):
+        if one_path and not first.temporaries:
             yield Job(first, dict(zip(names, lists, strict=True)), steps, h, True)
             return
     yield from _sorted_jobs(rule, batch, rest)
@@ -86,6 +89,7 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
     h = batch.hyperparameters
     groups: dict[Any, tuple[Code, list[int]]] = {}
     others: list[int] = []
+    bucket, filled = 0, 0
     for i, step in enumerate(batch.steps):
         own = {n: v[0 if n in for_all else i] for n, v in lists.items()}
         formats = tuple(x.dtype for x in own.values())
@@ -93,7 +97,11 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
             others.append(i)
             continue
         found = code(rule, h, step, batch.form, formats)
-        key = (id(found), i if found.alone else None, step if found.by_step else None)
+        if found.temporaries:
+            filled += batch.w[i].numel()
+            if filled > TOGETHER:
+                bucket, filled = bucket + 1, batch.w[i].numel()
+        key = (id(found), bucket if found.temporaries else None, step if found.by_step else None)
         groups.setdefault(key, (found, []))[1].append(i)
     writes = not others
     for found, index in groups.values():

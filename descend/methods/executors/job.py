@@ -190,7 +190,7 @@ def _flat(
     alike = [n for n in places if n in ("w", "g") or kept[n].kind == "elementwise"]
     for i, w in enumerate(places["w"]):
         same = all(places[n][i].stride() == w.stride() for n in alike)
-        if not code.alone and same and torch.empty_like(w).stride() == w.stride():
+        if not code.temporaries and same and torch.empty_like(w).stride() == w.stride():
             continue  # dense, and all in the same order
         for name in alike:
             x = places[name][i]

@@ -79,13 +79,17 @@ class Part:
             x, self.mesh, self.placements, run_check=False, shape=shape, stride=stride
         ).full_tensor()
 
-    def own(self, x: Tensor) -> Tensor:
-        """Return this process's part of a tensor that every process has whole."""
+    def share_out(self, x: Tensor) -> Any:
+        """Shard a tensor that every process has whole."""
         from torch.distributed.tensor import DTensor, Replicate
 
         everywhere = [Replicate()] * self.mesh.ndim
         whole = DTensor.from_local(x, self.mesh, everywhere, run_check=False)
-        return whole.redistribute(self.mesh, self.placements).to_local()
+        return whole.redistribute(self.mesh, self.placements)
+
+    def own(self, x: Tensor) -> Tensor:
+        """Return this process's part of a tensor that every process has whole."""
+        return self.share_out(x).to_local()
 
 
 def sharded(x: Any) -> bool:
