@@ -12,9 +12,9 @@ import inspect
 import math
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 
 from descend.errors import UsageError, nearest
 from descend.methods import evaluating, modifiers, same_again
+from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
 from descend.methods.families import family_of
 from descend.methods.modifiers import MODIFIERS, composed
@@ -99,8 +100,7 @@ _load_state_dict = _plain("load_state_dict")
 _zero_grad = _plain("zero_grad")
 
 
-@dataclass_transform()
-class Method(Optimizer):
+class Method(Constructor):
     """A method of gradient descent: a rule, its hyperparameters, an executor.
 
     Args:
@@ -156,12 +156,6 @@ class Method(Optimizer):
     base: ClassVar[Rule]
     """The equations alone."""
 
-    routing: tuple[dict[str, Any], ...] = ()
-    """Which parameter goes which way, where ``descend.optimizer`` sorted them: see :func:`.routing.table`."""
-
-    if typing.TYPE_CHECKING:
-        params: Iterable[Any]
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {
@@ -210,7 +204,7 @@ class Method(Optimizer):
         self._training: dict[Tensor, Tensor] = {}  # where each parameter trains, while it is elsewhere
         self._resumed = False
         self._held: dict[int, same_again.Held] = {}
-        super().__init__(params, {**cls.defaults, **given})
+        Optimizer.__init__(self, params, {**cls.defaults, **given})
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "executor": self.executor, **evaluating.copied(self)}

@@ -3,7 +3,7 @@
 What a test needs to know about one method stands in its row, never in a branch on its name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -41,6 +41,7 @@ class Case:
         narrow: whether the reference can run in bfloat16 and means the same by it.
         whole_tensor: whether the method looks at a tensor as a whole, so that flattening changes it.
         graph: whether gradients must come with their graph, because the method differentiates them.
+        together: whether something is decided for all parameters at once: when to do rare work, a number.
         evaluation: takes the reference to its point of evaluation and back: ``(into, back)``.
         passes: the most passes over memory that the portable program of one parameter may make, at the
             defaults, where somebody has counted them by hand.
@@ -66,6 +67,7 @@ class Case:
     narrow: bool = True
     whole_tensor: bool = False
     graph: bool = False
+    together: bool = False
     evaluation: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None
     passes: int | None = None
     programs: int = 1
@@ -162,8 +164,13 @@ def unless(name: str, *tests: str) -> None:
 
 
 def shares(name: str) -> bool:
-    """Whether a method keeps numbers for all parameters together: no parameter goes on alone."""
+    """Whether a method keeps numbers for all parameters together: they are sums, in some order."""
     return any(kept.kind == "all" for kept in TABLE[name].rule.kept.values())
+
+
+def together(name: str) -> bool:
+    """Whether no parameter goes on as it would alone."""
+    return CASES[name].together or shares(name)
 
 
 def lr(name: str) -> dict[str, Any]:
@@ -217,7 +224,7 @@ def copies(parameters: list[torch.nn.Parameter]) -> list[torch.nn.Parameter]:
     return [torch.nn.Parameter(x.copy_(p.detach())) for x, p in zip(laid, parameters, strict=True)]
 
 
-def give(parameters: list[torch.nn.Parameter], found: list[torch.Tensor]) -> None:
+def give(parameters: Sequence[torch.nn.Parameter], found: Sequence[torch.Tensor]) -> None:
     for p, g in zip(parameters, found, strict=True):
         p.grad = g.clone()
 

@@ -21,6 +21,7 @@ CASES: dict[str, Case] = {
         ),
         source="the paper's algorithm 3, written out",
         graph=True,
+        together=True,  # an estimate is made for all parameters, by the steps of the one with the most
         without=_WITHOUT,
     ),
     "adahessian": Case(
@@ -35,6 +36,7 @@ CASES: dict[str, Case] = {
         lr=0.15,
         generic={"test_forloop_goes_right_direction": "0.15 is the authors' rate, too large for this loss"},
         graph=True,
+        together=True,  # an estimate is made for all parameters, by the steps of the one with the most
         without=_WITHOUT,
     ),
 }

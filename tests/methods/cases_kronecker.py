@@ -38,6 +38,8 @@ CASES: dict[str, Case] = {
             {"maximize": True, "precondition_frequency": 1, "betas": (0.9, 0.99)},
         ),
         temporaries=5.5,
+        rounding=4.0,  # its reference's bases are nearer to float64's: 5e-6 against 2e-6 after 200 steps
+        generic={"test_load_state_dict_post_hook": "it looks for a rate of 0.003, which is the default"},
         source="the authors' code, written out",
         lr=3e-3,
         cyclic="betas",

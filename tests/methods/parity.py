@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cases import CASES, compared, copies, gradients, has, laid_out, lr, shares
+from cases import CASES, compared, copies, gradients, has, laid_out, lr, together
 from pairs import Pair, Parameters, Reference, distances, feed, give_some
 
 from descend.methods import TABLE
@@ -95,8 +95,8 @@ def experts(name: str) -> float:
     """Parameter i has a gradient in every (i + 1)-th step alone."""
     parameters = laid_out(name)
     start = copies(parameters)
-    together = shares(name)
-    apart = [parameters] if together else [[p] for p in parameters]
+    one_for_all = together(name)
+    apart = [parameters] if one_for_all else [[p] for p in parameters]
     sure = [Reference(name, [(some, {})]) for some in apart]
     method = TABLE[name](parameters, **lr(name))
     for step, found in enumerate(series(parameters)):
@@ -104,7 +104,7 @@ def experts(name: str) -> float:
         give_some(CASES[name], parameters, some)
         method.step()
         for i, one in enumerate(sure):
-            part = some if together else [some[i]]
+            part = some if one_for_all else [some[i]]
             if any(g is not None for g in part):
                 one.along(part)
     return largest(parameters, [p for one in sure for p in one.parameters], start)

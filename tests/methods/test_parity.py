@@ -19,6 +19,7 @@ from cases import (
     lr,
     methods,
     shares,
+    together,
     unless,
     variants,
 )
@@ -150,11 +151,11 @@ def test_groups_with_their_own_hyperparameters(name, executor):
 def test_an_unused_expert_counts_its_own_steps(name, executor):
     """Each parameter against an optimizer of its own, which steps only when there is a gradient.
 
-    Where a method keeps numbers for all parameters together, against one optimizer of them all.
+    Where a method decides something for all parameters together, against one optimizer of them all.
     """
     parameters = laid_out(name)
-    together = shares(name)
-    groups = [(parameters, {})] if together else [([p], {}) for p in parameters]
+    one_for_all = together(name)
+    groups = [(parameters, {})] if one_for_all else [([p], {}) for p in parameters]
     sure = [Reference(name, [group]) for group in groups]
     mine = TABLE[name](parameters, **lr(name), executor=executor)
     case = CASES[name]
@@ -166,7 +167,7 @@ def test_an_unused_expert_counts_its_own_steps(name, executor):
         if "experts" in case.without:  # what ours does is looked at below
             continue
         for i, one in enumerate(sure):
-            some = found if together else [found[i]]
+            some = found if one_for_all else [found[i]]
             if any(g is not None for g in some):
                 one.along(some)
     assert [mine.state[p]["step"] for p in parameters] == [24 // (i + 1) for i in range(len(parameters))]

@@ -1,9 +1,10 @@
 """One of two processes that descend a sharded network with every method, beside one that is whole.
 
-Started by ``test_sharding.py`` once for all methods: ``python two_processes.py RANK FOLDER``. The first writes
-``FOLDER/found.json``: case → the largest relative difference, or what went wrong.
+Started by ``test_sharding.py`` once for all methods: ``python two_processes.py RANK FOLDER``. Each writes
+``FOLDER/RANK.json``: case → the largest relative difference of its parts, or what went wrong.
 """
 
+import copy
 import datetime
 import json
 import sys
@@ -14,12 +15,14 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Shard, distribute_tensor
 
+import descend
 from descend.methods import TABLE
-from descend.methods.executors.sharded import sharded
+from descend.methods.executors.sharded import Part, sharded
 
 VARIANTS = {
     "plain": {},
@@ -30,8 +33,10 @@ GIVEN = {"sophia": {"estimator": "gauss-newton-bartlett"}}
 """Hyperparameters without which a method cannot be driven here."""
 
 
-TRAINED = ("adamw", "lion", "lamb", "prodigy", "adafactor", "muon", "soap", "schedulefreeadamw", "sophia")
-"""Methods that descend by a loss too, through ``fully_shard``'s own gathering and scattering."""
+CHOSEN = ("adamw", "lamb", "prodigy", "adafactor", "muon", "soap", "schedulefreeadamw")
+"""Methods of each kind, for what need not be tried with all."""
+SHAPES = ((1, 2), (2, 1))
+"""Meshes of copies and parts (HSDP)."""
 
 
 class Network(nn.Module):
@@ -94,37 +99,39 @@ def descended(model, opt, backward, steps=5):
         opt.step()
 
 
-def whole(x):
-    return x.full_tensor() if hasattr(x, "full_tensor") else x
-
-
 def apart(mine, other):
-    """The largest difference between numbers of two models, or states, relative to each tensor's size."""
+    """The largest difference between this process's numbers and those of one alone, in each tensor's size."""
     worst = 0.0
     for x, y in zip(mine, other, strict=True):
-        x, y = whole(x.detach()).double(), y.detach().double()
+        x, y = x.detach(), y.detach()
         assert x.shape == y.shape, (x.shape, y.shape)
-        if x.numel():
-            worst = max(worst, float((x - y).abs().max() / y.abs().max().clamp_min(1e-300)))
-        if not torch.isfinite(x).all():
-            return float("inf")
+        if not y.numel():
+            continue
+        size = float(y.abs().max().clamp_min(1e-300))
+        if sharded(x):
+            x, y = x.to_local(), Part.of(x).own(y)
+        assert torch.isfinite(x).all()
+        worst = max(worst, float((x - y).abs().max()) / size if x.numel() else 0.0)
     return worst
 
 
-def pair(name, mesh, executor, given, dtype=torch.float64):
+def over(model, mesh, some=False):
+    fully_shard(model.first if some else model, mesh=mesh)
+    return model
+
+
+def pair(name, mesh, executor="fused", given={}, some=False):  # noqa: B006
     """Return a method over a sharded model and over a whole one, and both models."""
     cls = TABLE[name]
     found = []
     graph = cls([nn.Parameter(torch.ones(2, 2))], **GIVEN.get(name, {})).needs_graph
-    for over in (mesh, None):
+    for where in (mesh, None):
         if graph:
-            model = Alone(dtype, over)
+            model = Alone(torch.float64, where)
         else:
-            model = Network(dtype)
-            if over is not None:
-                fully_shard(model, mesh=over)
+            model = Network(torch.float64) if where is None else over(Network(torch.float64), where, some)
         parameters = fits(cls, model)
-        run = executor if over is not None else "foreach"
+        run = executor if where is not None or executor == "reference" else "foreach"
         found += [model, cls(parameters, executor=run, **GIVEN.get(name, {}), **given)]
     return found
 
@@ -138,9 +145,9 @@ def kept(opt):
     return found
 
 
-def agrees(name, mesh, executor="fused", variant="plain", backward=given):
+def agrees(name, mesh, executor="fused", variant="plain", backward=given, some=False):
     """Five steps; parameters, state and points of evaluation are those of one process."""
-    model, opt, alone, sure = pair(name, mesh, executor, VARIANTS[variant])
+    model, opt, alone, sure = pair(name, mesh, executor, VARIANTS[variant], some)
     descended(model, opt, backward)
     descended(alone, sure, backward)
     worst = apart(model.parameters(), alone.parameters())
@@ -149,13 +156,71 @@ def agrees(name, mesh, executor="fused", variant="plain", backward=given):
         return max(worst, apart(model.parameters(), alone.parameters()))
 
 
+def agrees_routed(name, mesh):
+    """A network whose parameters go different ways."""
+    model, alone = over(Network(torch.float64), mesh), Network(torch.float64)
+    opt, sure = (descend.optimizer(name, net, show=False, clip_norm=0.1) for net in (model, alone))
+    sure.executor = "foreach"
+    descended(model, opt, by_a_loss)
+    descended(alone, sure, by_a_loss)
+    return max(apart(model.parameters(), alone.parameters()), apart(kept(opt), kept(sure)))
+
+
+def meets(name, mesh, times):
+    """How often more than ``times`` a step waits for the other process, whatever the number of tensors."""
+    model, opt, *_ = pair(name, mesh)
+    given(model, opt, 0)
+    found, reduce = [], dist.all_reduce
+    try:
+        dist.all_reduce = lambda x, **how: (found.append(x), reduce(x, **how))
+        opt.step()
+    finally:
+        dist.all_reduce = reduce
+    return float(max(0, len(found) - times))
+
+
+def resumes(name, mesh, full):
+    """A state taken in the middle continues in a new optimizer; a full one in one process alone, too."""
+    model, opt, alone, sure = pair(name, mesh, given=VARIANTS["clipped"])
+    descended(model, opt, given, 3)
+    options = StateDictOptions(full_state_dict=full)
+    parameters, state = get_state_dict(model, opt, options=options)
+    parameters, state = copy.deepcopy((parameters, state))
+    other, again, *_ = pair(name, mesh, given=VARIANTS["clipped"])
+    targets = [(model, opt), (other, again)]
+    if full:
+        targets.append((alone, sure))
+    for to, method in targets[1:]:
+        x, y = copy.deepcopy((parameters, state))  # torch shards them in place
+        set_state_dict(to, method, model_state_dict=x, optim_state_dict=y, options=options)
+    for to, method in targets:
+        descended(to, method, given, 3)
+    worst = 0.0 if not full else apart(model.parameters(), alone.parameters())
+    for x, y in zip([*other.parameters(), *kept(again)], [*model.parameters(), *kept(opt)], strict=True):
+        x, y = (a.to_local() if sharded(a) else a for a in (x.detach(), y.detach()))
+        worst = max(worst, float((x - y).abs().max()) if x.numel() else 0.0)
+    return worst
+
+
 def cases(mesh):
     for name in TABLE:
-        for variant in VARIANTS:
+        for variant in ("plain", "clipped"):
             yield f"{name}-{variant}", partial(agrees, name, mesh, variant=variant)
-        yield f"{name}-reference", partial(agrees, name, mesh, "reference", "modified")
-    for name in TRAINED:
+    two = {shape: init_device_mesh("cpu", shape, mesh_dim_names=("copies", "parts")) for shape in SHAPES}
+    for name in CHOSEN:
+        yield f"{name}-modified", partial(agrees, name, mesh, variant="modified")
+        yield f"{name}-reference", partial(agrees, name, mesh, "reference", "clipped")
         yield f"{name}-trained", partial(agrees, name, mesh, backward=by_a_loss)
+        yield f"{name}-some", partial(agrees, name, mesh, variant="clipped", some=True)
+        for shape, found in two.items():
+            yield f"{name}-{shape[0]} copies", partial(agrees, name, found, variant="clipped")
+    for name in ("muon", "soap"):
+        yield f"{name}-routed", partial(agrees_routed, name, mesh)
+    for name, times in {"adamw": 0, "lion": 0, "lamb": 2, "lars": 2, "prodigy": 2}.items():
+        yield f"{name}-meetings", partial(meets, name, mesh, times)
+    for name in ("adamw", "prodigy", "muon", "soap", "schedulefreeadamw"):
+        for full in (True, False):
+            yield f"{name}-resumed {'full' if full else 'parts'}", partial(resumes, name, mesh, full)
 
 
 def main(rank, folder):
@@ -171,8 +236,7 @@ def main(rank, folder):
             found[case] = run()
         except Exception:
             found[case] = traceback.format_exc(limit=-6)
-        if rank == 0:
-            (folder / "found.json").write_text(json.dumps(found))
+        (folder / f"{rank}.json").write_text(json.dumps(found))
     dist.destroy_process_group()
 
 

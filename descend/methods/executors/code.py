@@ -28,7 +28,7 @@ class Code:
         holds: whether hyperparameters and a step take this path.
         numbers: the host scalars, from hyperparameters and step.
         arguments: the numbers for each function of whole tensors.
-        temporaries: whether it needs memory beside parameters and state, so that few tensors are taken at once.
+        temporaries: whether it needs memory beside parameters and state: few tensors are taken at once.
         by_step: whether numbers for all depend on the step count, so that a job is of one count.
     """
 

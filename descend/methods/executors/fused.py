@@ -25,8 +25,8 @@ from descend.methods.rule import Batch, Rule
 
 _dtype = attrgetter("dtype")
 
-TOGETHER = 1 << 18
-"""Elements that are taken at once where temporaries are needed: they stay in the cache."""
+TOGETHER = 1 << 22
+"""Elements that are taken at once where temporaries are needed: 16 MiB a temporary."""
 
 _FORMATS = set(BYTES)
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods.executors.code import Code, Layout, pieces_of
-from descend.methods.executors.stages import Kernel, Phase
-from descend.methods.executors.threads import on_threads
+from descend.methods.executors.stages import Call, Kernel, Phase
+from descend.methods.executors.threads import each, on_threads
 from descend.methods.executors.words import Frame
 
 
@@ -148,24 +148,33 @@ class Job:
         arguments = {step: code.arguments(self.h, step) for step in set(self.steps)}
         for call in phase.calls:
             function, number = code.functions[call.function], code.call_number[id(call)]
-            results: list[Tensor] = []
-            for i, step in enumerate(self.steps):
+            results: list[Any] = [None] * len(self.steps)
+            if call.in_place:
+                function = getattr(function, "in_place")  # noqa: B009
+
+            def one(
+                i: int,
+                call: Call = call,
+                function: Any = function,
+                number: int = number,
+                results: list[Any] = results,
+            ) -> None:
                 tensors = [self._argument(a, i, layout) for a in call.args]
+                result = function(*tensors, *arguments[self.steps[i]][number])
                 if call.place is not None and call.in_place:
                     place = self.places[call.place][i]
-                    changed = getattr(function, "in_place")(*tensors, *arguments[step][number])  # noqa: B009
-                    if changed.data_ptr() != place.data_ptr():  # of another format
-                        place.copy_(changed)
-                    continue
-                result = function(*tensors, *arguments[step][number])
-                if call.place is None:
+                    if result.data_ptr() != place.data_ptr():  # of another format
+                        place.copy_(result)
+                elif call.place is None:
                     slot = code.machine.slots.get(id(call.value))
                     if slot is None:
                         layout.shared[code.machine.shared[id(call.value)]] = float(result)
                     else:
                         layout.slots[i, slot] = float(result)
                 else:
-                    results.append(result.to(kind).contiguous())
+                    results[i] = result.to(kind).contiguous()
+
+            each(one, self.sizes)
             if call.place is not None and not call.in_place:
                 self.places[call.place] = results
 

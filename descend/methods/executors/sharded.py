@@ -149,7 +149,7 @@ def gathered(rule: Rule, batches: Sequence[Batch]) -> tuple[list[Batch], list[tu
     """Return batches of whole tensors, and what is to be written back: (how, where to, what)."""
     found: list[Batch] = []
     back: list[tuple[Part, Tensor, Tensor]] = []
-    for batch in (part for batch in batches for part in local(rule, batch)):
+    for batch in [part for whole in batches for part in local(rule, whole)]:
         if isinstance(batch, LocalBatch):
             lists = {"w": batch.w, "g": batch.g, **batch.kept}
             for name, values in lists.items():
