@@ -9,10 +9,9 @@ everything else is here::
 """
 
 import inspect
-import math
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -22,9 +21,11 @@ from torch.optim import Optimizer
 
 from descend.errors import UsageError, nearest
 from descend.methods import evaluating, modifiers, same_again
+from descend.methods.checks import check_group
 from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
 from descend.methods.families import family_of
+from descend.methods.loading import take_over
 from descend.methods.modifiers import MODIFIERS, composed
 from descend.methods.modifiers.calls import taken
 from descend.methods.modifiers.measuring import Moving
@@ -36,52 +37,11 @@ EXECUTORS: dict[str, Callable[[Rule, list[Batch]], None]] = {
     "fused": fused.run,
 }
 
-_RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "lr": ("at least 0", lambda x: x >= 0),
-    "momentum": ("in [0, 1)", lambda x: 0 <= x < 1),
-    "dampening": ("in [0, 1]", lambda x: 0 <= x <= 1),
-    "betas": ("each in [0, 1)", lambda x: 0 <= x < 1),
-    "eps": ("at least 0", lambda x: x >= 0),
-    "weight_decay": ("at least 0", lambda x: x >= 0),
-    "alpha": ("in [0, 1]", lambda x: 0 <= x <= 1),
-    "rho": ("in [0, 1]", lambda x: 0 <= x <= 1),
-    "lr_decay": ("at least 0", lambda x: x >= 0),
-    "initial_accumulator_value": ("at least 0", lambda x: x >= 0),
-    "momentum_decay": ("at least 0", lambda x: x >= 0),
-    "etas": ("each above 0", lambda x: x > 0),
-    "step_sizes": ("each at least 0", lambda x: x >= 0),
-    "lambd": ("at least 0", lambda x: x >= 0),
-    "t0": ("at least 0", lambda x: x >= 0),
-    "trust_coefficient": ("at least 0", lambda x: x >= 0),
-}
-
-_PAIRS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
-    "etas": ("a number below 1 and one above it", lambda a, b: a < 1 < b),
-    "step_sizes": ("the smaller number first", lambda a, b: a <= b),
-}
-"""What two numbers must be to each other."""
-
 _MODIFYING = {name for m in MODIFIERS.values() for name in (m.switch, *m.others)}
 """Hyperparameters of modifiers, which every method takes."""
 
 _PLAIN = (bool, int, float, str, type(None))
 _FIXED = set(_PLAIN)
-
-_TORCH_STATE: dict[str, str | None] = {
-    "exp_avg": "m",
-    "exp_avg_sq": "v",
-    "max_exp_avg_sq": "peak",
-    "momentum_buffer": "m",
-    "square_avg": "v",
-    "grad_avg": "mean",
-    "sum": "v",
-    "acc_delta": "u",
-    "prev": "before",
-    "step_size": "size",
-    "ax": "average",
-    "mu": None,  # of ASGD: it follows from the step
-}
-"""torch.optim's names of what its methods keep, so that its checkpoints can be continued here."""
 
 
 def _plain(name: str) -> Callable[..., Any]:
@@ -142,6 +102,8 @@ class Method(Constructor):
     """The equations in one line."""
     ranges: ClassVar[Mapping[str, tuple[str, Callable[[float], bool]]]] = {}
     """Ranges of hyperparameters that it alone has, or means something else by than others do."""
+    pairs: ClassVar[Mapping[str, tuple[str, Callable[[float, float], bool]]]] = {}
+    """What the two numbers of a hyperparameter must be to each other."""
     choices: ClassVar[Mapping[str, tuple[str | None, ...]]] = {}
     """The names that a hyperparameter may be."""
     summary: ClassVar[str] = ""
@@ -234,7 +196,7 @@ class Method(Constructor):
         _add_param_group(self, param_group)
         modifiers.complete(self.param_groups[-1], self.state)
         try:
-            self._check_group(self.param_groups[-1])
+            check_group(cls, self.param_groups[-1])
         except UsageError:
             self.param_groups.pop()
             raise
@@ -248,48 +210,6 @@ class Method(Constructor):
         """Return the method that a group is descended by."""
         name = group.get("method")
         return type(self) if name is None else Method.named[name]
-
-    def _check_group(self, group: dict[str, Any]) -> None:
-        cls = self._class(group)
-        for name in cls.defaults:
-            cls._check(name, group[name])
-        modifiers.check(cls, group)
-        if cls.takes is not None:
-            for p in group["params"]:
-                if not cls.takes(p):
-                    raise UsageError(
-                        f"for {cls.__name__}, parameters such as matrices",
-                        f"one of shape {tuple(p.shape)}",
-                        f'descend.optimizer("{cls.__name__.lower()}", model) gives it another method',
-                    )
-        if group.get("nesterov") and "dampening" in cls.defaults and (not group["momentum"] or group["dampening"]):
-            raise UsageError(
-                "a momentum above 0 and no dampening with nesterov",
-                f"momentum {group['momentum']} and dampening {group['dampening']}",
-                "set momentum=0.9, dampening=0",
-            )
-
-    @classmethod
-    def _check(cls, name: str, value: Any) -> None:
-        default = cls.defaults[name]
-        if name in cls.choices and value not in cls.choices[name]:
-            names = " or ".join(map(str, cls.choices[name]))
-            raise UsageError(f"{name}: {names}", repr(value), f"for example {default}")
-        if isinstance(default, bool) or (name not in _RANGES and name not in cls.ranges):
-            return
-        expected, good = cls.ranges[name] if name in cls.ranges else _RANGES[name]
-        values: tuple[Any, ...] = tuple(value) if isinstance(value, tuple | list) else (value,)
-        if isinstance(default, tuple) and len(values) != len(default):
-            raise UsageError(f"{len(default)} numbers for {name}", repr(value), f"for example {default}")
-        usual = default if isinstance(default, tuple) else (default,) * len(values)
-        for x, y in zip(values, usual, strict=True):
-            if (x, y) == (None, None):  # it follows from something else
-                continue
-            number = hasattr(x, "__float__") and math.prod(getattr(x, "shape", ())) == 1
-            if isinstance(x, bool | str) or not number or not good(float(x)):
-                raise UsageError(f"{name} {expected}", repr(value), f"for example {name}={default}")
-        if name in _PAIRS and not _PAIRS[name][1](*map(float, values)):
-            raise UsageError(f"for {name} {_PAIRS[name][0]}", repr(value), f"for example {default}")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
@@ -378,7 +298,7 @@ class Method(Constructor):
     def _active(self) -> tuple[str, ...]:
         """Return the modifiers that are on in any group."""
         groups = self.param_groups
-        if all([_MODIFYING.isdisjoint(group) for group in groups]):
+        if all(map(_MODIFYING.isdisjoint, groups)):
             return ()
         return tuple([name for name in MODIFIERS if any(group.get(name) for group in groups)])
 
@@ -477,37 +397,12 @@ class Method(Constructor):
         self._optimizer_load_state_dict_pre_hooks = OrderedDict()
         self._optimizer_load_state_dict_post_hooks = OrderedDict()
         try:
-            self._take_over(state_dict)
+            take_over(self, state_dict, _load_state_dict)
         finally:
             self._optimizer_load_state_dict_pre_hooks = before
             self._optimizer_load_state_dict_post_hooks = after
         for hook in after.values():
             hook(self)
-
-    def _take_over(self, state_dict: dict[str, Any]) -> None:
-        """Load a state, as :meth:`load_state_dict`, without hooks."""
-        kept = {
-            key: self._class(group).base.kept
-            for group, loaded in zip(self.param_groups, state_dict["param_groups"], strict=False)
-            for key in loaded["params"]
-        }
-        state = state_dict["state"]
-        renamed = {k: _renamed(own, kept[k]) if k in kept else own for k, own in state.items()}
-        saved = {**state_dict, "state": renamed}
-        _load_state_dict(self, saved)
-        # torch casts what it loads to the parameter's dtype, and so loses what a float32 state of
-        # bfloat16 parameters was kept for; take each tensor again as it was saved.
-        for group, loaded in zip(self.param_groups, saved["param_groups"], strict=True):
-            for p, key in zip(group["params"], loaded["params"], strict=True):
-                own = saved["state"].get(key, {})
-                self._resumed = self._resumed or "training" in own
-                for name, value in own.items():
-                    if isinstance(value, Tensor):
-                        self.state[p][name] = value.to(p.device, copy=True)
-            for name, kept in self._rule(group).kept.items():
-                if kept.kind == "all" and name in group and group["params"]:
-                    group[name] = group[name].to(group["params"][0].device)
-        evaluating.resume(self)
 
 
 def _bytes_per_parameter(rule: Rule, defaults: Mapping[str, Any]) -> float:
@@ -560,18 +455,3 @@ def _plain_number(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return tuple(_plain_number(x) for x in value)
     return float(value)
-
-
-def _renamed(own: dict[str, Any], kept: Container[str]) -> dict[str, Any]:
-    """Take torch.optim's names for what is kept to ours, but for names that are ours."""
-    torchs = {name: ours for name, ours in _TORCH_STATE.items() if name in own and name not in kept}
-    if not torchs:
-        return {**own, "step": int(own["step"])} if "step" in own else own
-    named = ((torchs.get(name, name), value) for name, value in own.items() if value is not None)
-    result = {name: value for name, value in named if name is not None}
-    for name, value in result.items():
-        if isinstance(value, Tensor) and value.is_complex():
-            result[name] = torch.view_as_real(value)
-    # torch's SGD does not count; that it has a buffer says that it has stepped.
-    result["step"] = int(own["step"]) if "step" in own else int("m" in result)
-    return result

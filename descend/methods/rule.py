@@ -9,8 +9,8 @@ A rule is one pure function ``(w, g, s, h) → new w``:
 * ``h``: the hyperparameters, by torch's names;
 * ``s.form``: where the rule sorts parameters into forms (``@rule(form=...)``): this one's form.
 
-It may branch (``if``) on hyperparameters, on the step count and on the form, never on a tensor's value: that is
-``where(condition, a, b)``.
+It may branch (``if``) on hyperparameters, on the step count and on the form, never on a tensor's value:
+that is ``where(condition, a, b)``.
 
 It is run as plain torch on one tensor at a time (the oracle, :mod:`.executors.reference`), or traced
 into a graph (:mod:`.trace`) from which the fast executors are made. What it keeps is declared::

@@ -7,7 +7,6 @@ them. The parameter is y; ``with opt.evaluation():`` takes it to x.
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from descend.errors import UsageError
 from descend.methods.equations import lerp, maximum, minimum, sqrt
 from descend.methods.method import Method
 from descend.methods.rule import elementwise, one_a_tensor, rule
@@ -197,12 +196,7 @@ class ScheduleFreeAdamW(Method):
     evaluation_point: ClassVar = staticmethod(_average_of_adamw)
     equation: ClassVar = "z ← z − lr·g(y)/(√v̂ + ε);  x ← (1 − c)x + c·z;  y ← (1 − β₁)z + β₁x"
     ranges: ClassVar = _RANGES
-
-    @classmethod
-    def _check(cls, name: str, value: Any) -> None:
-        super()._check(name, value)
-        if name == "betas" and not value[0]:
-            raise UsageError("β₁ above 0", repr(value), "with β₁ = 0 the average cannot be told from y")
+    pairs: ClassVar = {"betas": ("a β₁ above 0 (else the average cannot be told from y)", lambda a, b: a > 0)}
 
     lr: float = 2.5e-3
     betas: tuple[float, float] = (0.9, 0.999)

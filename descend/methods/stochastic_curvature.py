@@ -211,8 +211,8 @@ def random_signs(like: list[Tensor], step: int) -> list[Tensor]:
             generators[x.device] = torch.Generator(x.device).manual_seed(step)
         # Where x is sharded, each process draws the signs of all of it: those of one process alone.
         part = Part.of(x)
-        like = x if part is None else torch.empty(part.shape, dtype=x.dtype, device=x.device)
-        signs = torch.empty_like(like, requires_grad=False)
+        full = x if part is None else torch.empty(part.shape, dtype=x.dtype, device=x.device)
+        signs = torch.empty_like(full, requires_grad=False)
         _real(signs).bernoulli_(generator=generators[x.device]).mul_(2).sub_(1)
         found.append(signs if part is None else part.share_out(signs))
     return found

@@ -384,9 +384,7 @@ class _Hyperparameters:
         return value
 
 
-def trace(
-    rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1, form: str | None = None
-) -> Graph:
+def trace(rule: Rule, hyperparameters: Mapping[str, Any], step: int = 1, form: str | None = None) -> Graph:
     """Run a rule once on symbols.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from cases import CASES, SAME_TEXT, Case, apart, give, gradients, lr, together
+from cases import CASES, SAME_TEXT, Case, apart, give, gradients, lr, shares
 
 from descend.methods import TABLE
 
@@ -21,7 +21,7 @@ class Reference:
 
     One of torch's own is left to itself. For another, climbing is descending along −g, a complex parameter
     is its real and imaginary parts, a closure is called beforehand, and each group has an optimizer of its
-    own (but for methods that decide something for all parameters together).
+    own (but for methods that keep numbers for all parameters together).
 
     Attributes:
         parameters: its own parameters, in the order of ours.
@@ -39,7 +39,7 @@ class Reference:
             self.parameters += own
             self.signs += [-1.0 if climbs else 1.0] * len(own)
             made.append({"params": own, **case.theirs(h)})
-        one = case.native or together(name)
+        one = case.native or shares(name)
         self.optimizers = [self._make(made)] if one else list(map(self._alone, made))
 
     def _own(self, p: torch.Tensor) -> torch.Tensor:
