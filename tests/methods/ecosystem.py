@@ -9,10 +9,10 @@ KINDS = {
     "adamw": {"lr": 1e-2},  # elementwise
     "lion": {"lr": 1e-3},
     "lamb": {"lr": 1e-2},  # norms of tensors
-    "lars": {"lr": 0.1},
+    "lars": {"lr": 5.0},
     "stableadamw": {"lr": 1e-2},
     "prodigy": {},  # sums over all parameters
-    "dog": {},
+    "dog": {"reps_rel": 1e-2},
     "muon": {"lr": 1e-2},  # whole matrices, and other methods for the rest
     "soap": {"lr": 1e-2},
     "adafactor": {"lr": 1e-2},

@@ -256,13 +256,13 @@ def scripts(operations):
 COMMON = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=300, **COMMON)
+@settings(max_examples=200, **COMMON)
 @given(script=scripts(EXACT), seed=st.integers(0, 1000))
 def test_exact_rules_agree_bit_for_bit(script, seed):
     check(script, seed, exact=True)
 
 
-@settings(max_examples=150, **COMMON)
+@settings(max_examples=100, **COMMON)
 @given(script=scripts(SMOOTH), seed=st.integers(0, 1000))
 def test_smooth_rules_agree(script, seed):
     check(script, seed, exact=False)

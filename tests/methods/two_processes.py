@@ -47,7 +47,7 @@ class Network(nn.Module):
         torch.manual_seed(0)
         self.convolution = nn.Conv1d(1, 3, 3, dtype=dtype)
         self.first = nn.Linear(9, 7, dtype=dtype)
-        self.norm = nn.LayerNorm(7, dtype=dtype)
+        self.norm = nn.RMSNorm(7, dtype=dtype)
         self.last = nn.Linear(7, 7, dtype=dtype)
         self.scale = nn.Parameter(torch.ones(1, dtype=dtype))
 
@@ -68,17 +68,21 @@ class Alone(nn.Module):
         self.all = nn.ParameterList(map(nn.Parameter, found))
 
     def forward(self, x):
-        return sum((p**4 / 4 + p**2).sum() for p in self.all)
+        return sum((p**4 / 4 + p**2).sum() for p in self.all).sqrt().reshape(1, 1)
 
 
 def fits(cls, model):
     return [p for p in model.parameters() if cls.takes is None or cls.takes(p)]
 
 
+def examples(step):
+    """More than any matrix has sides: no gradient is singular, and SOAP's bases are determined."""
+    return torch.randn(24, 5, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+
+
 def by_a_loss(model, opt, step):
     """Take a step by a loss on the same data in each process, so that gradients are those of one."""
-    x = torch.linspace(-1, 1, 20, dtype=next(model.parameters()).dtype).reshape(4, 5)
-    (model(x * (step + 1)) ** 2).sum().backward(create_graph=opt.needs_graph)
+    (model(examples(step)) ** 2).sum(1).mean().backward(create_graph=opt.needs_graph)
 
 
 def given(model, opt, step):
@@ -166,6 +170,20 @@ def agrees_routed(name, mesh):
     return max(apart(model.parameters(), alone.parameters()), apart(kept(opt), kept(sure)))
 
 
+def replicated(name, mesh):
+    """DistributedDataParallel, each process with half of the data, to the rounding of sums of halves."""
+    cls = TABLE[name]
+    model, alone = Network(torch.float64), Network(torch.float64)
+    wrapped = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True)
+    for net, part in ((wrapped, slice(dist.get_rank(), None, 2)), (alone, slice(None))):
+        opt = cls(fits(cls, net), clip_norm=0.1)
+        for step in range(5):
+            opt.zero_grad()
+            (net(examples(step)[part]) ** 2).sum(1).mean().backward()
+            opt.step()
+    return apart(model.parameters(), alone.parameters())
+
+
 def meets(name, mesh, times):
     """How often more than ``times`` a step waits for the other process, whatever the number of tensors."""
     model, opt, *_ = pair(name, mesh)
@@ -210,6 +228,7 @@ def cases(mesh):
     for name in CHOSEN:
         yield f"{name}-modified", partial(agrees, name, mesh, variant="modified")
         yield f"{name}-reference", partial(agrees, name, mesh, "reference", "clipped")
+        yield f"{name}-replicated", partial(replicated, name, mesh)
         yield f"{name}-trained", partial(agrees, name, mesh, backward=by_a_loss)
         yield f"{name}-some", partial(agrees, name, mesh, variant="clipped", some=True)
         for shape, found in two.items():
