@@ -22,8 +22,8 @@ class DescendError(Exception):
         super().__init__("; ".join(part for part in parts if part))
 
 
-class UsageError(DescendError):
-    """A flag, a name or an argument that cannot be taken."""
+class UsageError(DescendError, ValueError):
+    """A flag, a name or an argument that cannot be taken; a ``ValueError``, as torch's optimizers raise."""
 
 
 class DataError(DescendError):

@@ -81,7 +81,8 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="How the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt.",
+            help="How the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt; and "
+            "others, such as cosine,weight_decay=linear,betas.0=0.85..0.95.",
         ),
     ] = None,
     warmup: Annotated[
@@ -139,9 +140,9 @@ def fit(
     call: Invocation = context.obj
     chosen = hyperparameters("--set", settings or ())
     if schedule is not None:
-        from descend.descent.schedules import Schedule
+        from descend.descent.schedules import Schedules
 
-        Schedule(schedule)  # refuses an unknown name before torch is loaded
+        Schedules(schedule)  # refuses an unknown name before torch is loaded
     if out is not None and not resume:
         refuse_occupied(out)
 

@@ -18,7 +18,7 @@ from descend.descent.loop import SMOOTHING, Loop
 from descend.descent.observe import Observer
 from descend.descent.outcome import Outcome
 from descend.descent.record import Record
-from descend.descent.schedules import Schedule
+from descend.descent.schedules import Schedules
 from descend.descent.settings import resolve_settings
 from descend.descent.state import State
 from descend.descent.until import Until
@@ -88,7 +88,8 @@ class Descent:
             given.setdefault("weight_decay", 0.0)
         self.method = optimizer(self.settings.method, self.function, show=False, **given)
         self._base = [self._hyperparameters(g) for g in self.method.param_groups]
-        self.schedule = Schedule(self.settings.schedule, self.settings.warmup)
+        self.schedule = Schedules(self.settings.schedule, self.settings.warmup)
+        self.schedule.check(self.method.param_groups[0])
         self.steps = 0
         self.seconds = 0.0
         self.best: dict[str, Any] | None = None
@@ -106,7 +107,6 @@ class Descent:
         self.exact = not problem.has_data or (
             problem.validation is None and size >= len(problem.train) and self.settings.accumulate == 1
         )
-        self._lr_factor = 1.0
         self._taken: list[Any] = []  # the batches of the last gradient, where they are needed again
 
     # One step ------------------------------------------------------------------------------------
@@ -191,12 +191,9 @@ class Descent:
         torch._foreach_mul_(self._gradients(), (most / (norm + 1e-6)).clamp(max=1.0))
 
     def set_rates(self, done: float) -> None:
-        """Set the learning rates for a step taken when the share ``done`` lies behind."""
-        factor = self.schedule(done)
-        if factor != self._lr_factor:
-            self._lr_factor = factor
-            for group, base in zip(self.method.param_groups, self._base, strict=True):
-                group["lr"] = base["lr"] * factor
+        """Set learning rates and other scheduled values for a step when the share ``done`` lies behind."""
+        for group, base in zip(self.method.param_groups, self._base, strict=True):
+            group.update(self.schedule.at(done, base))
 
     @property
     def lr(self) -> float:
@@ -318,7 +315,8 @@ class Descent:
 
     # The state -----------------------------------------------------------------------------------
     def _hyperparameters(self, group: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: group[name] for name in type(self.method).defaults}
+        known = {**type(self.method).defaults, **dict.fromkeys(self.method.modifying())}
+        return {name: group[name] for name in known if name in group}
 
     def _kept_for_all(self) -> dict[str, Tensor]:
         """Return the numbers that the method keeps for all parameters; they are in every group."""
@@ -382,7 +380,6 @@ class Descent:
         self._base = state.hyperparameters
         for group, base in zip(self.method.param_groups, self._base, strict=True):
             group.update(base)
-        self._lr_factor = 1.0
         self._random = dict(state.random)
         with self._own_random():
             self.batches.load_state(state.data)

@@ -5,7 +5,8 @@ descents limited by steps and by time. It returns a factor on the hyperparameter
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from descend.errors import UsageError, nearest
 
@@ -80,3 +81,83 @@ class Schedule:
             start = max(self.warmup, 0.01)
             return math.sqrt(start / max(done, start))
         return self._decay((done - self.warmup) / (1.0 - self.warmup))
+
+
+class Schedules:
+    """The schedules of a method's hyperparameters: the learning rate's, and any other's.
+
+    Args:
+        text: a schedule's name for the learning rate, and ``name=schedule`` for other hyperparameters, apart
+            by commas. What stands after ``=`` is a schedule's name (a factor on the hyperparameter's own
+            value), or ``A..B``, a straight line from A to B over the descent. ``betas.0`` is the first of
+            several numbers.
+        warmup: of the learning rate, as in :class:`Schedule`.
+
+    Raises:
+        UsageError: where a part cannot be read.
+
+    Example:
+        >>> s = Schedules("cosine, weight_decay=linear, betas.0=0.85..0.95")
+        >>> s.at(0.5, {"lr": 1.0, "weight_decay": 0.1, "betas": (0.9, 0.999)})
+        {'lr': 0.5, 'weight_decay': 0.05, 'betas': (0.9, 0.999)}
+    """
+
+    def __init__(self, text: str, warmup: float = 0.0):
+        self.rate = Schedule("constant", warmup)
+        self.others: dict[str, Schedule | tuple[float, float]] = {}
+        for part in text.split(","):
+            name, given, what = (x.strip() for x in part.partition("="))
+            if not given or name == "lr":
+                self.rate = Schedule(what or name, warmup)
+            elif ".." in what:
+                self.others[name] = _ends(part.strip(), *what.split("..", 1))
+            else:
+                self.others[name] = Schedule(what)
+
+    def check(self, hyperparameters: Mapping[str, Any]) -> None:
+        """Refuse a name that is no numeric hyperparameter of the method.
+
+        Args:
+            hyperparameters: the method's, with their values.
+        """
+        numbers = [n for n, x in hyperparameters.items() if _is_number(x)]
+        numbers += [
+            f"{n}.{i}" for n, x in hyperparameters.items() if isinstance(x, tuple) for i in range(len(x))
+        ]
+        for name in self.others:
+            if name not in numbers:
+                raise UsageError("a number among the method's hyperparameters", name, nearest(name, numbers))
+
+    def at(self, done: float, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values when the share ``done`` lies behind.
+
+        Args:
+            done: in [0, 1].
+            base: the hyperparameters' own values.
+        """
+        values: dict[str, Any] = {"lr": base["lr"] * self.rate(done)}
+        for name, how in self.others.items():
+            whole, _, place = name.partition(".")
+            if whole not in base:  # parameters that another method descends
+                continue
+            own = values.get(whole, base[whole])
+            value = base[whole][int(place)] if place else own
+            if isinstance(how, tuple):
+                value = how[0] + (how[1] - how[0]) * min(max(done, 0.0), 1.0)
+            else:
+                value = value * how(done)
+            values[whole] = (
+                tuple(value if str(i) == place else x for i, x in enumerate(own)) if place else value
+            )
+        return values
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
+
+
+def _ends(part: str, first: str, last: str) -> tuple[float, float]:
+    try:
+        return float(first), float(last)
+    except ValueError:
+        raise UsageError("two numbers, A..B", repr(part), "for example momentum=0.85..0.95") from None

@@ -44,6 +44,9 @@ def _resolution(x: Tensor) -> Tensor:
     return torch.full((), torch.finfo(x.dtype).eps, dtype=x.dtype, device=x.device)
 
 
+_resolution.of_any_part = True  # type: ignore[attr-defined]
+
+
 def _product(rows: Tensor, columns: Tensor, least: Tensor | float) -> Tensor:
     """Return the matrix of rank one with these means of its rows and columns."""
     return rows / rows.mean(dim=-2, keepdim=True).clamp_(min=least) * columns

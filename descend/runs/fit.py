@@ -64,7 +64,8 @@ def fit(
             the problem's own.
         out: the run's folder; by default ``runs/<problem's name>``, with the next free number.
         batch_size: examples a step.
-        schedule: how the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt.
+        schedule: how the learning rate goes: constant, linear, cosine, wsd, one-cycle, inverse-sqrt; and any
+            other hyperparameter: ``"cosine, weight_decay=linear, momentum=0.85..0.95"``.
         warmup: the share of the descent in which it rises from nothing.
         clip: the largest norm of the whole gradient.
         accumulate: batches whose gradients are averaged for one update.

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import descend
 from descend import Schedule, UsageError
-from descend.descent.schedules import SCHEDULES
+from descend.descent.schedules import SCHEDULES, Schedules
 
 
 def torch_rates(make, steps: int) -> list[float]:
@@ -66,3 +67,47 @@ def test_what_makes_no_schedule_is_refused(name: str, warmup: float) -> None:
 def test_the_nearest_name_is_offered() -> None:
     with pytest.raises(UsageError, match="did you mean cosine"):
         Schedule("cosin")
+
+
+# Any hyperparameter -----------------------------------------------------------------------------
+BASE = {"lr": 0.1, "weight_decay": 0.2, "momentum": 0.9, "betas": (0.9, 0.999), "nesterov": True}
+
+
+def test_any_hyperparameter_has_a_schedule() -> None:
+    s = Schedules("linear, weight_decay=cosine, momentum=0.85..0.95, betas.0=0.8..0.9, betas.1=constant", 0.0)
+    s.check(BASE)
+    found = s.at(0.25, BASE)
+    assert found.pop("betas") == pytest.approx((0.825, 0.999))
+    decay = 0.2 * Schedule("cosine")(0.25)
+    assert found == pytest.approx({"lr": 0.075, "weight_decay": decay, "momentum": 0.875})
+    assert "momentum" not in s.at(0.5, {"lr": 0.1, "betas": (0.9, 0.9)})  # a group of another method
+    assert Schedules("weight_decay=linear").at(0.5, BASE) == {"lr": 0.1, "weight_decay": 0.1}
+    assert Schedules("lr=linear").at(0.5, BASE) == {"lr": 0.05}
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("cosine,weight_decay=cosin", "did you mean cosine"),
+        ("momentum=0.8..", "two numbers"),
+        ("cosine,wieght_decay=linear", "did you mean weight_decay"),
+        ("nesterov=linear", "hyperparameters"),
+        ("betas=linear", "hyperparameters"),
+    ],
+)
+def test_what_cannot_be_scheduled(text: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        Schedules(text).check(BASE)
+
+
+def test_a_descent_follows_every_schedule() -> None:
+    x = torch.linspace(-1, 1, 8)[:, None]
+    problem = descend.Problem(torch.nn.Linear(1, 1), "mse", train=(x, 2 * x))
+    schedule = "constant, weight_decay=linear, betas.0=0.8..0.9"
+    descent = descend.Descent(problem, "adamw", lr=0.1, schedule=schedule, warmup=0.0)
+    found = []
+    for done in (0.0, 0.5, 1.0):
+        descent.set_rates(done)
+        group = descent.method.param_groups[0]
+        found.append((group["lr"], group["weight_decay"], group["betas"][0]))
+    assert found == [(0.1, 0.01, 0.8), (0.1, 0.005, pytest.approx(0.85)), (0.1, 0.0, pytest.approx(0.9))]

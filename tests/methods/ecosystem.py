@@ -1,4 +1,4 @@
-"""What the tests of other people's training loops share: a small network, its data, and a loop written out."""
+"""What the tests of other people's training loops share: a small network, data, a loop written out."""
 
 import torch
 from torch import nn

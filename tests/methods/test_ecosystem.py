@@ -39,9 +39,7 @@ ALL = {
     "PolynomialLR": partial(schedules.PolynomialLR, total_iters=10, power=2.0),
     "CosineAnnealingLR": partial(schedules.CosineAnnealingLR, T_max=10),
     "CosineAnnealingWarmRestarts": partial(schedules.CosineAnnealingWarmRestarts, T_0=5),
-    "CyclicLR": partial(
-        schedules.CyclicLR, base_lr=1e-4, max_lr=1e-2, step_size_up=4, cycle_momentum=False
-    ),
+    "CyclicLR": partial(schedules.CyclicLR, base_lr=1e-4, max_lr=1e-2, step_size_up=4, cycle_momentum=False),
     "OneCycleLR": partial(schedules.OneCycleLR, max_lr=0.02, total_steps=STEPS + 2, cycle_momentum=False),
     "ReduceLROnPlateau": partial(schedules.ReduceLROnPlateau, patience=1, factor=0.5),
     "SequentialLR": _sequential,

@@ -253,11 +253,15 @@ class Writer(_Writer):
 
     def _emit_whole(self, v: Value) -> None:
         """A function of tensors that are gathered one after the other, never all at once."""
+        function = self._function(v)
+        gathers = not getattr(function, "of_any_part", False)  # where only the number format counts
         xs = [f"x{i}" for i in range(len(v.args))]
-        given = ", ".join(f"p.full({x})" if self._here(a) else x for x, a in zip(xs, v.args, strict=True))
+        given = ", ".join(
+            f"p.full({x})" if gathers and self._here(a) else x for x, a in zip(xs, v.args, strict=True)
+        )
         operands = ", ".join(self._operand(a, self._level(v)) for a in v.args)
         first = v.args[0]
-        in_place = hasattr(self._function(v), "in_place") and self._free(first) and not self._here(first)
+        in_place = hasattr(function, "in_place") and self._free(first) and not self._here(first)
         host = self._host(v.host) if v.host is not None else "()"
         call = f"{v.op}{'.in_place' if in_place else ''}({given}, *{host})"
         if self._here(v):
