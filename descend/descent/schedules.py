@@ -97,9 +97,9 @@ class Schedules:
         UsageError: where a part cannot be read.
 
     Example:
-        >>> s = Schedules("cosine, weight_decay=linear, betas.0=0.85..0.95")
-        >>> s.at(0.5, {"lr": 1.0, "weight_decay": 0.1, "betas": (0.9, 0.999)})
-        {'lr': 0.5, 'weight_decay': 0.05, 'betas': (0.9, 0.999)}
+        >>> s = Schedules("cosine, weight_decay=linear, betas.0=0.8..0.9")
+        >>> s.at(0.0, {"lr": 1.0, "weight_decay": 0.1, "betas": (0.9, 0.999)})
+        {'lr': 1.0, 'weight_decay': 0.1, 'betas': (0.8, 0.999)}
     """
 
     def __init__(self, text: str, warmup: float = 0.0):

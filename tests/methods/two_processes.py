@@ -21,6 +21,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Shard, distribute_tensor
 
 import descend
+from descend.errors import UsageError
 from descend.methods import TABLE
 from descend.methods.executors.sharded import Part, sharded
 
@@ -28,9 +29,15 @@ VARIANTS = {
     "plain": {},
     "clipped": {"clip_norm": 0.1},
     "modified": {"clip_norm": 0.1, "cautious": True, "average": 0.9},
+    "more": {"accumulate": 2, "clip_adaptive": 0.1, "mars": 0.025, "lookahead": 2, "decay": "corrected"},
+    "sharpened": {"sam": 0.1, "clip_value": 0.1},
 }
-GIVEN = {"sophia": {"estimator": "gauss-newton-bartlett"}}
-"""Hyperparameters without which a method cannot be driven here."""
+GIVEN = {
+    "sophia": {"estimator": "gauss-newton-bartlett"},
+    "shampoo": {"start_preconditioning_step": 2, "precondition_frequency": 2},
+    "soap": {"precondition_frequency": 2},
+}
+"""Hyperparameters without which a method could not be driven here, or would do nothing rare in five steps."""
 
 
 CHOSEN = ("adamw", "lamb", "prodigy", "adafactor", "muon", "soap", "schedulefreeadamw")
@@ -81,7 +88,8 @@ def examples(step):
 
 
 def by_a_loss(model, opt, step):
-    """Take a step by a loss on the same data in each process, so that gradients are those of one."""
+    """Descend a loss on the same data in each process, so that gradients are those of one."""
+    opt.zero_grad()
     (model(examples(step)) ** 2).sum(1).mean().backward(create_graph=opt.needs_graph)
 
 
@@ -93,6 +101,11 @@ def given(model, opt, step):
         p.grad = distribute_tensor(g, p.device_mesh, p.placements, src_data_rank=None) if sharded(p) else g
 
 
+def by_a_closure(model, opt, step):
+    """Leave the first gradient to a closure, which ``step`` then calls again at another point."""
+    opt.closure = partial(by_a_loss, model, opt, step)
+
+
 def descended(model, opt, backward, steps=5):
     for step in range(steps):
         if getattr(opt, "needs_estimate", False):
@@ -100,7 +113,7 @@ def descended(model, opt, backward, steps=5):
             opt.estimate(batch_size=4)
         opt.zero_grad()
         (by_a_loss if opt.needs_graph else backward)(model, opt, step)
-        opt.step()
+        opt.step(getattr(opt, "closure", None))
 
 
 def apart(mine, other):
@@ -170,6 +183,19 @@ def agrees_routed(name, mesh):
     return max(apart(model.parameters(), alone.parameters()), apart(kept(opt), kept(sure)))
 
 
+def refuses(mesh):
+    """A whole state beside sharded parameters is refused in words, before anything moves."""
+    model, opt, alone, sure = pair("adamw", mesh)
+    descended(alone, sure, given, 1)
+    opt.load_state_dict(sure.state_dict())
+    given(model, opt, 1)
+    try:
+        opt.step()
+    except UsageError as error:
+        return float("set_optimizer_state_dict" not in str(error))
+    return 1.0
+
+
 def replicated(name, mesh):
     """DistributedDataParallel, each process with half of the data, to the rounding of sums of halves."""
     cls = TABLE[name]
@@ -233,6 +259,9 @@ def cases(mesh):
         yield f"{name}-some", partial(agrees, name, mesh, variant="clipped", some=True)
         for shape, found in two.items():
             yield f"{name}-{shape[0]} copies", partial(agrees, name, found, variant="clipped")
+    yield "adamw-more", partial(agrees, "adamw", mesh, variant="more")
+    yield "adamw-sharpened", partial(agrees, "adamw", mesh, variant="sharpened", backward=by_a_closure)
+    yield "adamw-refused", partial(refuses, mesh)
     for name in ("muon", "soap"):
         yield f"{name}-routed", partial(agrees_routed, name, mesh)
     for name, times in {"adamw": 0, "lion": 0, "lamb": 2, "lars": 2, "prodigy": 2}.items():

@@ -51,7 +51,8 @@ def climbed(method: "Method", closure: Callable[[], Any], moving: Moving) -> Non
         with torch.enable_grad():
             closure()
     finally:  # back bit for bit, which a step down again would not be
-        torch._foreach_copy_(w, origins)
+        for x, origin in zip(w, origins, strict=True):
+            x.copy_(origin)
 
 
 SAM = Modifier(
