@@ -31,15 +31,18 @@ class Held:
         owners: its parameters that had a gradient.
         own: their states.
         kept: what is kept: (how to take it from a state, what it was).
+        for_all: the numbers kept for all parameters: (name in the group, what it was).
         plan: the executor's own.
     """
 
-    __slots__ = ("kept", "own", "owners", "plan", "rule")
+    __slots__ = ("for_all", "kept", "own", "owners", "plan", "rule")
 
     def __init__(self, method: Method, rule: Rule, owners: list[Tensor], batch: Batch, plan: fused.Plan):
         self.rule, self.owners, self.plan = rule, owners, plan
         self.own = [method.state[p] for p in owners]
-        self.kept = [(itemgetter(name), values) for name, values in batch.kept.items()]
+        each = {name: values for name, values in batch.kept.items() if rule.kept[name].kind != "all"}
+        self.kept = [(itemgetter(name), values) for name, values in each.items()]
+        self.for_all = [(name, values[0]) for name, values in batch.kept.items() if name not in each]
 
 
 def hold(
@@ -48,7 +51,7 @@ def hold(
     """Hold what a step just taken found out about a group; ``None`` where the next needs the long way."""
     if not all(map(is_, owners, batch.w)):
         return None  # some are complex
-    plan = fused.plan(rule, batch)
+    plan = fused.plan(rule, batch, len(method.param_groups) == 1)
     return None if plan is None else Held(method, rule, list(owners), batch, plan)
 
 
@@ -68,6 +71,9 @@ def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any
     try:
         for take_from, values in held.kept:
             if not all(map(is_, map(take_from, own), values)):
+                return 0
+        for name, value in held.for_all:
+            if group[name] is not value:
                 return 0
         counts = list(map(_count, own))
     except KeyError:

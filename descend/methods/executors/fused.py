@@ -121,16 +121,24 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
         )
 
 
-def plan(rule: Rule, batch: Batch) -> Plan | None:
-    """Return a plan for steps like this one; ``None`` where they need more than that."""
+def plan(rule: Rule, batch: Batch, only: bool) -> Plan | None:
+    """Return a plan for steps like this one; ``None`` where they need more than that.
+
+    Args:
+        rule: the equations.
+        batch: what the step worked on.
+        only: whether there was no other batch, so that totals are over this one.
+    """
     jobs = list(_jobs(rule, batch, rest := []))
     if rest or len(jobs) != 1:
         return None
     job = jobs[0]
     stages = job.code.stages
-    if job.copied or stages.graph.totals or any(phase.calls for phase in stages.phases):
+    if job.copied or (stages.graph.totals and not only) or any(phase.calls for phase in stages.phases):
         return None
-    if job.code.for_all or any(name != "w" for phase in stages.phases for name in phase.kernels):
+    if any(phase.totals and not phase.kernels for phase in stages.phases):
+        return None
+    if any(name != "w" for phase in stages.phases for name in phase.kernels):
         return None
     if not all(all(map(Tensor.is_contiguous, values)) for values in job.places.values()):
         return None

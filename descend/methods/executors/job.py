@@ -16,6 +16,7 @@ from descend.methods.executors.code import Code, Layout, pieces_of
 from descend.methods.executors.stages import Call, Kernel, Phase
 from descend.methods.executors.threads import each, on_threads
 from descend.methods.executors.words import Frame
+from descend.methods.trace import Value
 
 
 class Job:
@@ -64,7 +65,7 @@ class Job:
             for name, kernel in phase.kernels.items():
                 self._pass(p, name, kernel, layout)
             for total in phase.totals:
-                layout.shared[machine.shared[id(total)]] = float((yield self._share(total, layout)))
+                layout.shared[machine.shared[id(total)]] = float((yield _one(share(code, layout, total))))
             if phase.calls:
                 self._call(phase, layout)
         if self.writes:
@@ -131,17 +132,6 @@ class Job:
         for _, _, number in kernel.sums:
             layout.sums[:, number] = np.add.reduceat(partial[:, number], starts)
 
-    def _share(self, total: Any, layout: Layout) -> Tensor:
-        code = self.code
-        of = total.args[0]
-        if total in code.stages.sums:
-            share = layout.sums[:, code.stages.sums[total]].sum()
-        elif id(of) in code.machine.slots:
-            share = layout.slots[:, code.machine.slots[id(of)]].sum()
-        else:  # what is one for all counts once a tensor
-            share = layout.shared[code.machine.shared[id(of)]] * len(self.steps)
-        return torch.tensor(share, dtype=torch.float64)
-
     def _call(self, phase: Phase, layout: Layout) -> None:
         """Apply functions of whole tensors, tensor by tensor."""
         code, kind = self.code, self.code.machine.kind
@@ -185,6 +175,21 @@ class Job:
         slot = machine.slots.get(id(a))
         found = layout.shared[machine.shared[id(a)]] if slot is None else layout.slots[i, slot]
         return torch.tensor(found, dtype=machine.kind)
+
+
+def share(code: Code, layout: Layout, total: Value) -> float:
+    """Return these tensors' share of a total."""
+    of = total.args[0]
+    if total in code.stages.sums:
+        return layout.sums[:, code.stages.sums[total]].sum()
+    if id(of) in code.machine.slots:
+        return layout.slots[:, code.machine.slots[id(of)]].sum()
+    # What is one for all counts once a tensor.
+    return layout.shared[code.machine.shared[id(of)]] * len(layout.rows)
+
+
+def _one(x: float) -> Tensor:
+    return torch.tensor(x, dtype=torch.float64)
 
 
 def _flat(

@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 
 from descend.methods.executors.code import Layout
-from descend.methods.executors.job import Job
-from descend.methods.executors.stages import Kernel
+from descend.methods.executors.job import Job, share
+from descend.methods.executors.stages import Phase
 from descend.methods.executors.threads import on_threads
 from descend.methods.executors.words import Frame
 
@@ -21,7 +21,9 @@ _dtype = attrgetter("dtype")
 
 
 class Plan:
-    """One job of a rule without totals and whole-tensor functions, to be run again with other gradients.
+    """One job of a rule without whole-tensor functions, to be run again with other gradients.
+
+    Its totals are over its own tensors: it must be the only job of its method.
 
     Args:
         job: the job, which it may keep.
@@ -32,14 +34,18 @@ class Plan:
         g = job.places["g"]
         self.formats, self.sizes = list(map(_dtype, g)), list(map(Tensor.numel, g))
         # A gradient must not be kept alive: whoever sets it to None wants the memory.
-        self.places = {name: values for name, values in job.places.items() if name != "g"}
+        self.places = {n: values for n, values in job.places.items() if n != "g" and n not in code.for_all}
+        shared, inputs = code.machine.shared, code.machine.inputs
+        self.before = [(job.own[n][0], shared[id(inputs[n])]) for n in code.for_all if n in inputs]
+        after = {n: code.graph.outputs[n] for n in code.for_all}
+        self.after = [(job.own[n][0], shared[id(v)]) for n, v in after.items() if v is not inputs.get(n)]
         self.tensors = [x for values in self.places.values() for x in values]
         self.pointers: list[int] = []
         self.gradients: list[int] = []
         layout = self.layout = Layout(self.sizes, code)
         self.numbers = array("d", [0.0] * max(len(code.machine.hosts), 1))
         self.tables: list[tuple[array, list[str]]] = []
-        self.launches: list[tuple[Any, int, int, np.ndarray, Kernel | None]] = []
+        self.launches: list[tuple[Any, int, int, np.ndarray, Phase | None]] = []
         base = layout.frame
         base[Frame.NUMBERS] = self.numbers.buffer_info()[0]
         if code.machine.kept:
@@ -52,7 +58,7 @@ class Plan:
                 frame = base.copy()
                 frame[Frame.POINTERS] = self._table(code.machine.places[p, name])
                 launch = (code.passes[p, name], layout.elements, frame.ctypes.data, frame)
-                self.launches.append((*launch, kernel if kernel.sums else None))
+                self.launches.append((*launch, phase if kernel.sums or phase.totals else None))
 
     def _table(self, names: list[str]) -> int:
         table = array("q", bytes(8 * len(names) * len(self.sizes)))
@@ -80,8 +86,9 @@ class Plan:
         if gradients != self.gradients or pointers != self.pointers:
             if not all(map(Tensor.is_contiguous, self.tensors)) or not g[0].is_cpu:
                 return False
-            if any(list(map(Tensor.numel, values)) != self.sizes for values in self.places.values()):
-                return False
+            for name, values in self.places.items():
+                if name not in code.machine.kept and list(map(Tensor.numel, values)) != self.sizes:
+                    return False
             self.gradients, self.pointers = gradients, pointers
             n = len(self.sizes)
             columns = {name: pointers[k * n : k * n + n] for k, name in enumerate(self.places)}
@@ -97,9 +104,15 @@ class Plan:
     def go(self) -> None:
         """Take the step that was made ready."""
         layout = self.layout
-        for function, elements, address, frame, kernel in self.launches:
+        for place, slot in self.before:
+            layout.shared[slot] = float(place)
+        for function, elements, address, frame, phase in self.launches:
             frame[0] = 0
             on_threads(function, address, elements)
-            if kernel is not None:
-                for _, _, number in kernel.sums:
+            if phase is not None:
+                for _, _, number in phase.kernels["w"].sums:
                     layout.sums[:, number] = np.add.reduceat(layout.partial[:, number], layout.starts)
+                for total in phase.totals:  # these tensors are all there are
+                    layout.shared[self.code.machine.shared[id(total)]] = share(self.code, layout, total)
+        for place, slot in self.after:
+            place.fill_(float(layout.shared[slot]))
