@@ -65,10 +65,17 @@ def nearest(name: str, known: "list[str]") -> str:
     Returns:
         A clause such as ``did you mean adamw?``, or the whole list where nothing is close.
     """
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
+    from os.path import commonprefix
 
     spelled = {k.lower(): k for k in reversed(known)}
-    close = [spelled[k] for k in get_close_matches(name.lower(), spelled, n=3, cutoff=0.5)]
+    wrote = name.lower()
+
+    def likeness(k: str) -> float:  # people err at the end of a word more often than at its beginning
+        return SequenceMatcher(None, k, wrote).ratio() + 0.05 * len(commonprefix([k, wrote]))
+
+    found = get_close_matches(wrote, spelled, n=9, cutoff=0.5)
+    close = [spelled[k] for k in sorted(found, key=likeness, reverse=True)[:3]]
     if close:
         return f"did you mean {' or '.join(close)}?"
     more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""

@@ -155,6 +155,11 @@ def child(folder):
         print("FAILED", repr(error), flush=True)
         os._exit(1)
 
+# Machine code and its library are loaded once, before the forks: else most kills would fall into that.
+w = nn.Parameter(torch.zeros(2))
+w.grad = torch.zeros(2)
+descend.AdamW([w]).step()
+
 folder, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
 killed = 0
 while killed < kills:
