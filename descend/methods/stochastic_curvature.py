@@ -100,7 +100,7 @@ class Curved(_Plumbing):
         self._let_go()
         self._estimated = True
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         """Take one step; where an estimate is due, make it first.
 
         Args:
@@ -112,7 +112,7 @@ class Curved(_Plumbing):
         Raises:
             UsageError: where an estimate is due and cannot be made.
         """
-        loss = super().step(closure)
+        loss = super()._step(closure)
         self._let_go()
         self._estimated = False
         return loss
