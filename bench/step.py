@@ -215,7 +215,7 @@ def markdown(title: str, found: list[dict[str, Any]]) -> str:
             others = [
                 f"{r['who']} {r['ms']:.3g}" if "ms" in r else f"{r['who']}: {r.get('error')}"
                 for r in one["rows"]
-                if not r["who"].startswith(OURS)
+                if not r["who"].startswith(OURS) and not _left_out(r)
             ]
             name = f"{one['method']}{row['who'].removeprefix(OURS)}"
             if "ms" not in row:
@@ -229,7 +229,14 @@ def markdown(title: str, found: list[dict[str, Any]]) -> str:
                 ", ".join(others),
             ]
             out.append(f"| {' | '.join(cells)} |")
+    slow = [f"{one['method']} ({r['who']})" for one in found for r in one["rows"] if _left_out(r)]
+    if slow:
+        out += ["", f"Left out, because they compile for minutes (`--slow`): {', '.join(slow)}."]
     return "\n".join(out) + "\n"
+
+
+def _left_out(row: dict[str, Any]) -> bool:
+    return str(row.get("error", "")).startswith("left out")
 
 
 def main() -> None:

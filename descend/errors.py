@@ -66,13 +66,14 @@ def nearest(name: str, known: "list[str]") -> str:
         A clause such as ``did you mean adamw?``, or the whole list where nothing is close.
     """
     from difflib import SequenceMatcher, get_close_matches
-    from os.path import commonprefix
+    from itertools import takewhile
 
     spelled = {k.lower(): k for k in reversed(known)}
     wrote = name.lower()
 
     def likeness(k: str) -> float:  # people err at the end of a word more often than at its beginning
-        return SequenceMatcher(None, k, wrote).ratio() + 0.05 * len(commonprefix([k, wrote]))
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(k, wrote, strict=False))
+        return SequenceMatcher(None, k, wrote).ratio() + 0.05 * len(list(same))
 
     found = get_close_matches(wrote, spelled, n=9, cutoff=0.5)
     close = [spelled[k] for k in sorted(found, key=likeness, reverse=True)[:3]]

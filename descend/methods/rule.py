@@ -94,6 +94,8 @@ class Kept:
             # A single number costs nothing, and sums of millions need the digits.
             dtype = torch.promote_types(w.dtype, torch.float32)
             return torch.full((), start, dtype=dtype, device=w.device)
+        if start == 0.0:  # the system hands out zeros, and only when they are first touched
+            return torch.zeros_like(w, dtype=dtype, memory_format=torch.preserve_format)
         return torch.full_like(w, start, dtype=dtype, memory_format=torch.preserve_format)
 
 

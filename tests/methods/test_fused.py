@@ -421,3 +421,16 @@ def test_copies_are_independent():
     other.step()
     assert torch.equal(ps[0], before) and not torch.equal(qs[0], before)
     assert len(copies(ps)) == 1
+
+
+def test_a_small_decay_of_bfloat16_parameters_rounds_to_nothing():
+    """A trap to know, here as everywhere: parameters in float32, or larger lr·λ, are the way out."""
+    narrow, wide = (nn.Parameter(random(1000, dtype=x)) for x in (torch.bfloat16, torch.float32))
+    start = narrow.detach().clone()
+    for p in (narrow, wide):
+        method = descend.AdamW([p], lr=1e-3, weight_decay=0.1)
+        for _ in range(100):
+            p.grad = torch.zeros_like(p)
+            method.step()
+    assert torch.equal(narrow, start)
+    assert torch.allclose(wide, random(1000, dtype=torch.float32) * (1 - 1e-4) ** 100)

@@ -14,7 +14,7 @@ from torch import Tensor
 from descend.errors import UsageError
 from descend.methods.executors.code import Code, Layout, pieces_of
 from descend.methods.executors.stages import Call, Kernel, Phase
-from descend.methods.executors.threads import each, on_threads
+from descend.methods.executors.threads import APART, each, on_threads
 from descend.methods.executors.words import Frame
 from descend.methods.trace import Value
 
@@ -164,7 +164,15 @@ class Job:
                 else:
                     results[i] = result.to(kind).contiguous()
 
-            each(one, self.sizes)
+            batched = getattr(function, "batched", None) if len(call.args) == 1 and call.place else None
+            if batched is not None and len(arguments) == 1 and sum(self.sizes) <= APART:
+                together = batched(
+                    [self._argument(call.args[0], i, layout) for i in range(len(self.steps))],
+                    *arguments[self.steps[0]][number],
+                )
+                results[:] = [x.to(kind).contiguous() for x in together]
+            else:
+                each(one, self.sizes)
             if call.place is not None and not call.in_place:
                 self.places[call.place] = results
 
