@@ -155,10 +155,8 @@ def child(folder):
         print("FAILED", repr(error), flush=True)
         os._exit(1)
 
-# Machine code and its library are loaded once, before the forks: else most kills would fall into that.
-w = nn.Parameter(torch.zeros(2))
-w.grad = torch.zeros(2)
-descend.AdamW([w]).step()
+# What is imported and compiled late is so once, before the forks: else most kills would fall into that.
+descend.fit(problem, until=descend.Until(steps=20), out=sys.argv[1] + "-first", threads=1)
 
 folder, kills, chance = sys.argv[1], int(sys.argv[2]), random.Random(int(sys.argv[3]))
 killed = 0
