@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 
 from descend.methods.executors import compiled
 from descend.methods.executors.machine import Machine
-from descend.methods.executors.stages import ALL, Stages, level_of_input
+from descend.methods.executors.stages import ALL, Kernel, Stages, level_of_input
 from descend.methods.executors.words import Frame
 from descend.methods.rule import Rule
 from descend.methods.trace import trace
@@ -29,6 +31,9 @@ class Code:
         numbers: the host scalars, from hyperparameters and step.
         arguments: the numbers for each function of whole tensors.
         temporaries: whether it needs memory beside parameters and state: few tensors are taken at once.
+        repeatable: whether a step is nothing but launches over elements, as :class:`.plan.Plan` repeats them.
+        for_all: the numbers kept for all.
+        before, after: those of them that are read, and written: (name, column among the shared).
         by_step: whether numbers for all depend on the step count, so that a job is of one count.
     """
 
@@ -59,7 +64,13 @@ class Code:
         self.by_step = any(
             level[id(v)] == ALL and v.host is not None and "step" in v.host.text for v in stages.nodes
         )
-        self.for_all = [n for n in graph.kept if level_of_input(graph, n) == ALL]
+        self.repeatable = not calls and all(
+            phase.kernels.keys() <= {"w"} and (phase.kernels or not phase.totals) for phase in stages.phases
+        )
+        for_all = self.for_all = [n for n in graph.kept if level_of_input(graph, n) == ALL]
+        inputs, outputs, shared = machine.inputs, graph.outputs, machine.shared
+        self.before = [(n, shared[id(inputs[n])]) for n in for_all if n in inputs]
+        self.after = [(n, shared[id(outputs[n])]) for n in for_all if outputs[n] is not inputs.get(n)]
         self.layouts: dict[tuple[int, ...], list[Layout]] = {}
 
 
@@ -113,6 +124,17 @@ class Layout:
         ):
             frame[word] = values.ctypes.data
         self.address = frame.ctypes.data
+
+
+def add_up(layout: Layout, kernel: Kernel, partial: np.ndarray, starts: np.ndarray) -> None:
+    """Add up a kernel's sums of segments to those of tensors."""
+    for _, _, number in kernel.sums:
+        layout.sums[:, number] = np.add.reduceat(partial[:, number], starts)
+
+
+def table(columns: Iterable[Sequence[int]]) -> array:
+    """Return a table of addresses, a row a tensor, from its columns."""
+    return array("q", chain.from_iterable(zip(*columns, strict=True)))
 
 
 def pieces_of(sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,6 @@ from operator import attrgetter
 from typing import Any
 
 from torch import Tensor
-from torch.nn import Parameter
 
 from descend.methods.executors import foreach, sharded
 from descend.methods.executors.code import Code, code
@@ -29,9 +28,6 @@ TOGETHER = 1 << 22
 """Elements that are taken at once where temporaries are needed: 16 MiB a temporary."""
 
 _FORMATS = set(BYTES)
-
-
-_TYPES = {Tensor, Parameter}
 
 
 def run(rule: Rule, batches: Sequence[Batch]) -> None:
@@ -63,24 +59,32 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
 
 def _jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
     """Sort the tensors of a batch by path and number formats; what has no code goes to ``rest``."""
-    lists = [batch.w, batch.g, *batch.kept.values()]
-    names = ["w", "g", *batch.kept]
+    found = _one_code(rule, batch)
+    if found is None or found.temporaries:
+        yield from _sorted_jobs(rule, batch, rest)
+    else:
+        yield _job(found, batch)
+
+
+def _one_code(rule: Rule, batch: Batch) -> Code | None:
+    """Return the one code that can take all tensors of a batch as they lie in memory, if there is one."""
     h, steps = batch.hyperparameters, batch.steps
     formats = []
-    for values in lists:
+    for values in (batch.w, batch.g, *batch.kept.values()):
         found = set(map(_dtype, values))
-        if len(found) != 1 or not _plain(values):
-            break
+        if len(found) != 1 or not found <= _FORMATS or not _plain(values):
+            return None
         formats.append(found.pop())
-    if len(formats) == len(lists) and all(f in _FORMATS for f in formats):
-        first = code(rule, h, steps[0], batch.form, tuple(formats))
-        one_path = min(steps) == max(steps) or (
-            not first.by_step and all(first.holds(h, step) for step in set(steps))
-        )
-        if one_path and not first.temporaries:
-            yield Job(first, dict(zip(names, lists, strict=True)), steps, h, True)
-            return
-    yield from _sorted_jobs(rule, batch, rest)
+    first = code(rule, h, steps[0], batch.form, tuple(formats))
+    one_path = min(steps) == max(steps) or (
+        not first.by_step and all(first.holds(h, step) for step in set(steps))
+    )
+    return first if one_path else None
+
+
+def _job(found: Code, batch: Batch) -> Job:
+    places = {"w": batch.w, "g": batch.g, **batch.kept}
+    return Job(found, places, batch.steps, batch.hyperparameters, True)
 
 
 def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
@@ -93,7 +97,7 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
     for i, step in enumerate(batch.steps):
         own = {n: v[0 if n in for_all else i] for n, v in lists.items()}
         formats = tuple(x.dtype for x in own.values())
-        if not all(x.is_cpu and x.dtype in _FORMATS and type(x) in _TYPES for x in own.values()):
+        if not all(x.is_cpu and x.dtype in _FORMATS and type(x) in sharded.PLAIN for x in own.values()):
             others.append(i)
             continue
         found = code(rule, h, step, batch.form, formats)
@@ -129,25 +133,15 @@ def plan(rule: Rule, batch: Batch, only: bool) -> Plan | None:
         batch: what the step worked on.
         only: whether there was no other batch, so that totals are over this one.
     """
-    jobs = list(_jobs(rule, batch, rest := []))
-    if rest or len(jobs) != 1:
+    found = _one_code(rule, batch)
+    if found is None or not found.repeatable or (found.graph.totals and not only):
         return None
-    job = jobs[0]
-    stages = job.code.stages
-    if job.copied or (stages.graph.totals and not only) or any(phase.calls for phase in stages.phases):
-        return None
-    if any(phase.totals and not phase.kernels for phase in stages.phases):
-        return None
-    if any(name != "w" for phase in stages.phases for name in phase.kernels):
-        return None
-    if not all(all(map(Tensor.is_contiguous, values)) for values in job.places.values()):
-        return None
-    return Plan(job)
+    return Plan(_job(found, batch))
 
 
 def _plain(values: Sequence[Tensor]) -> bool:
     return (
-        set(map(type, values)) <= _TYPES
+        set(map(type, values)) <= sharded.PLAIN
         and all(map(Tensor.is_contiguous, values))
         and all(x.is_cpu for x in values)
     )

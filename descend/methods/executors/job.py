@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods.executors.code import Code, Layout, pieces_of
+from descend.methods.executors.code import Code, Layout, add_up, pieces_of, table
 from descend.methods.executors.stages import Call, Kernel, Phase
 from descend.methods.executors.threads import APART, each, on_threads
 from descend.methods.executors.words import Frame
@@ -51,14 +51,11 @@ class Job:
         self.layout, frame = layout, layout.frame
         frame[Frame.NUMBERS] = self._numbers(layout)
         if machine.kept:
-            table = array(
-                "q", chain.from_iterable(zip(*(self._column(n) for n in machine.kept), strict=True))
-            )
-            self.alive.append(table)
-            frame[Frame.KEPT] = table.buffer_info()[0]
-        for name in code.for_all:
-            if name in machine.inputs:
-                layout.shared[machine.shared[id(machine.inputs[name])]] = float(self.places[name][0])
+            kept = table(map(self._column, machine.kept))
+            self.alive.append(kept)
+            frame[Frame.KEPT] = kept.buffer_info()[0]
+        for name, column in code.before:
+            layout.shared[column] = float(self.places[name][0])
         for p, phase in enumerate(code.stages.phases):
             if (scalars := code.scalars[p]) is not None:
                 scalars(layout.address)
@@ -69,10 +66,7 @@ class Job:
             if phase.calls:
                 self._call(phase, layout)
         if self.writes:
-            for name in code.for_all:
-                v = code.graph.outputs[name]
-                if not (v.op == "input" and v.name == name):
-                    self.for_all.append((self.own[name][0], float(layout.shared[machine.shared[id(v)]])))
+            self.for_all = [(self.own[name][0], float(layout.shared[column])) for name, column in code.after]
         pool.append(layout)
 
     def finish(self) -> None:
@@ -124,13 +118,12 @@ class Job:
                     f"{place} of {[tuple(x.shape) for x in self.places[place]]} beside {sizes} elements",
                     "if a parameter was given another shape, forget its state",
                 )
-        table = array("q", chain.from_iterable(zip(*(self._column(place) for place in places), strict=True)))
-        frame[Frame.COUNTER], frame[Frame.POINTERS] = 0, table.buffer_info()[0]
+        pointers = table(map(self._column, places))
+        frame[Frame.COUNTER], frame[Frame.POINTERS] = 0, pointers.buffer_info()[0]
         frame[Frame.SEGMENTS], frame[Frame.PIECES] = len(pieces), pieces.ctypes.data
         frame[Frame.PARTIAL] = partial.ctypes.data
         on_threads(code.passes[p, name], layout.address, elements)
-        for _, _, number in kernel.sums:
-            layout.sums[:, number] = np.add.reduceat(partial[:, number], starts)
+        add_up(layout, kernel, partial, starts)
 
     def _call(self, phase: Phase, layout: Layout) -> None:
         """Apply functions of whole tensors, tensor by tensor."""

@@ -107,16 +107,11 @@ class Machine:
         text.do(f"%more = icmp slt i64 %t, {tensors}")
         text.do("br i1 %more, label %body, label %done")
         text.label("body")
-        mine = text.new(f"mul i64 %t, {max(len(self.slots), 1)}")
-        own = text.new(f"getelementptr double, ptr {slots}, i64 {mine}")
-        row = text.new(f"mul i64 {text.word('', '%t', rows)}, HOSTS")
-        own_numbers = text.new(f"getelementptr double, ptr {numbers}, i64 {row}")
-        sums_at = text.new(f"mul i64 %t, {max(len(stages.sums), 1)}")
-        own_sums = text.new(f"getelementptr double, ptr {sums}, i64 {sums_at}")
-        counts_at = text.new(f"mul i64 %t, {len(self.classes)}")
-        own_counts = text.new(f"getelementptr double, ptr {counts}, i64 {counts_at}")
-        kept_at = text.new(f"mul i64 %t, {max(len(self.kept), 1)}")
-        own_kept = text.new(f"getelementptr i64, ptr {kept}, i64 {kept_at}")
+        own = text.row(slots, "%t", max(len(self.slots), 1))
+        own_numbers = text.row(numbers, text.word("", "%t", rows), "HOSTS")
+        own_sums = text.row(sums, "%t", max(len(stages.sums), 1))
+        own_counts = text.row(counts, "%t", len(self.classes))
+        own_kept = text.row(kept, "%t", max(len(self.kept), 1), "i64")
 
         def scalar(v: Value, lanes: int) -> str:
             if stages.level[id(v)] == ALL:
@@ -190,15 +185,11 @@ class Machine:
         more = text.new(f"icmp slt i64 {s}, {segments}")
         text.do(f"br i1 {more}, label %segment, label %done")
         text.label("segment")
-        piece = text.new(f"mul i64 {s}, 3")
-        at = text.new(f"getelementptr i64, ptr {arrays[Frame.PIECES]}, i64 {piece}")
-        t, first, length = (text.word("", k, at) for k in range(3))
-        row = text.new(f"mul i64 {text.word('', t, arrays[Frame.ROWS])}, HOSTS")
-        numbers = text.new(f"getelementptr double, ptr {arrays[Frame.NUMBERS]}, i64 {row}")
-        own = text.new(f"mul i64 {t}, {max(len(self.slots), 1)}")
-        slots = text.new(f"getelementptr double, ptr {arrays[Frame.SLOTS]}, i64 {own}")
-        own = text.new(f"mul i64 {t}, {len(places)}")
-        table = text.new(f"getelementptr i64, ptr {arrays[Frame.POINTERS]}, i64 {own}")
+        piece = text.row(arrays[Frame.PIECES], s, 3, "i64")
+        t, first, length = (text.word("", k, piece) for k in range(3))
+        numbers = text.row(arrays[Frame.NUMBERS], text.word("", t, arrays[Frame.ROWS]), "HOSTS")
+        slots = text.row(arrays[Frame.SLOTS], t, max(len(self.slots), 1))
+        table = text.row(arrays[Frame.POINTERS], t, len(places), "i64")
         pointers = {}
         for k, place in enumerate(places):
             base = text.new(f"inttoptr i64 {text.word('', k, table)} to ptr")
@@ -245,8 +236,7 @@ class Machine:
             text, "tail", "vectors_end", whole_vectors, length, 1, kernel, pointers, host, scalar, sums
         )
         if kernel.sums:
-            own = text.new(f"mul i64 {s}, {len(stages.sums)}")
-            partial = text.new(f"getelementptr double, ptr {arrays[Frame.PARTIAL]}, i64 {own}")
+            partial = text.row(arrays[Frame.PARTIAL], s, len(stages.sums))
             for x, (_, _, number) in zip(tail_sums, kernel.sums, strict=True):
                 at = text.new(f"getelementptr double, ptr {partial}, i64 {number}")
                 text.do(f"store double {x}, ptr {at}")

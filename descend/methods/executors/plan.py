@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from descend.methods.executors.code import Layout
+from descend.methods.executors.code import Layout, add_up, table
 from descend.methods.executors.job import Job, share
 from descend.methods.executors.stages import Phase
 from descend.methods.executors.threads import on_threads
@@ -35,10 +34,7 @@ class Plan:
         self.formats, self.sizes = list(map(_dtype, g)), list(map(Tensor.numel, g))
         # A gradient must not be kept alive: whoever sets it to None wants the memory.
         self.places = {n: values for n, values in job.places.items() if n != "g" and n not in code.for_all}
-        shared, inputs = code.machine.shared, code.machine.inputs
-        self.before = [(job.own[n][0], shared[id(inputs[n])]) for n in code.for_all if n in inputs]
-        after = {n: code.graph.outputs[n] for n in code.for_all}
-        self.after = [(job.own[n][0], shared[id(v)]) for n, v in after.items() if v is not inputs.get(n)]
+        self.for_all = {n: job.own[n][0] for n in code.for_all}
         self.tensors = [x for values in self.places.values() for x in values]
         self.pointers: list[int] = []
         self.gradients: list[int] = []
@@ -61,9 +57,9 @@ class Plan:
                 self.launches.append((*launch, phase if kernel.sums or phase.totals else None))
 
     def _table(self, names: list[str]) -> int:
-        table = array("q", bytes(8 * len(names) * len(self.sizes)))
-        self.tables.append((table, names))
-        return table.buffer_info()[0]
+        addresses = array("q", bytes(8 * len(names) * len(self.sizes)))
+        self.tables.append((addresses, names))
+        return addresses.buffer_info()[0]
 
     def ready(self, g: list[Tensor], step: int, h: Mapping[str, Any]) -> bool:
         """Make ready for a step; false where these gradients, or its path, are others than the plan's.
@@ -93,10 +89,8 @@ class Plan:
             n = len(self.sizes)
             columns = {name: pointers[k * n : k * n + n] for k, name in enumerate(self.places)}
             columns["g"] = gradients
-            for table, names in self.tables:
-                table[:] = array(
-                    "q", chain.from_iterable(zip(*[columns[name] for name in names], strict=True))
-                )
+            for addresses, names in self.tables:
+                addresses[:] = table(columns[name] for name in names)
         if code.machine.hosts:
             self.numbers[:] = array("d", code.numbers(h, step))
         return True
@@ -104,15 +98,14 @@ class Plan:
     def go(self) -> None:
         """Take the step that was made ready."""
         layout = self.layout
-        for place, slot in self.before:
-            layout.shared[slot] = float(place)
+        for name, column in self.code.before:
+            layout.shared[column] = float(self.for_all[name])
         for function, elements, address, frame, phase in self.launches:
             frame[0] = 0
             on_threads(function, address, elements)
             if phase is not None:
-                for _, _, number in phase.kernels["w"].sums:
-                    layout.sums[:, number] = np.add.reduceat(layout.partial[:, number], layout.starts)
+                add_up(layout, phase.kernels["w"], layout.partial, layout.starts)
                 for total in phase.totals:  # these tensors are all there are
                     layout.shared[self.code.machine.shared[id(total)]] = share(self.code, layout, total)
-        for place, slot in self.after:
-            place.fill_(float(layout.shared[slot]))
+        for name, column in self.code.after:
+            self.for_all[name].fill_(float(layout.shared[column]))

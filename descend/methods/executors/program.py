@@ -12,12 +12,8 @@ from typing import Any
 import torch
 
 from descend.methods.equations import share
+from descend.methods.executors.stages import ALL, ELEMENT, REDUCTIONS, TENSOR, level_of_input, levels
 from descend.methods.trace import Graph, Host, Value
-
-# How far one value of a node reaches: one for every number, for every tensor, or for all of them.
-# A variable of the program is a list with one entry a tensor, or with one entry alone.
-ELEMENT, TENSOR, ALL = 0, 1, 2
-_LEVELS = {"elementwise": ELEMENT, "matrix": ELEMENT, "tensor": TENSOR, "all": ALL}
 
 _UNARY = {"sqrt", "exp", "log", "abs", "sign", "reciprocal"}
 _BINARY = {"mul", "div", "maximum", "minimum"}
@@ -30,7 +26,7 @@ _WITH_HOST = {
 }
 _COMMUTES = {"mul", "maximum", "minimum", "add"}
 _COMPARISONS = {"gt", "ge", "lt", "le"}
-_REACHING = ("norm", "mean", "total", "whole", "reduce")
+_REACHING = (*REDUCTIONS, "whole", "reduce")
 
 
 class Program:
@@ -73,29 +69,19 @@ class _Writer:
         self.names: dict[int, str] = {}
         self.owned: dict[int, bool] = {}  # may this node's buffer be overwritten once it is dead?
         self.left: dict[int, int] = {}
-        self.levels: dict[int, int] = {}
+        # A variable of the program is a list with one entry a tensor, or, of reach ALL, one entry alone.
+        self.levels = levels(graph)
         self.cuts = False
         self._count_uses()
         self._write()
 
-    # What is used how often, and how far it reaches ----------------------------------------------
+    # What is used how often -----------------------------------------------------------------------
     def _count_uses(self) -> None:
         for v in self.graph.nodes():
             for a in v.args:
                 self.left[id(a)] = self.left.get(id(a), 0) + 1
-            if v.op == "input":
-                level = self._input_level(v.name)
-            elif v.op == "total":
-                level = ALL
-            else:
-                level = min(self.levels[id(a)] for a in v.args)
-                level = max(level, TENSOR) if v.op.startswith(("norm", "mean", "reduce")) else level
-            self.levels[id(v)] = level
         for v in self.graph.outputs.values():
             self.left[id(v)] = self.left.get(id(v), 0) + 1  # an output stays alive to the end
-
-    def _input_level(self, name: str) -> int:
-        return _LEVELS[self.graph.kept[name].kind] if name in self.graph.kept else ELEMENT
 
     def _level(self, v: Value) -> int:
         return self.levels[id(v)]
@@ -262,7 +248,9 @@ class _Writer:
             place, value = _variable(name), self.names[id(v)]
             if place != value:
                 moves[place] = value
-                repeated[place] = " * len(w)" if self._level(v) == ALL != self._input_level(name) else ""
+                repeated[place] = (
+                    " * len(w)" if self._level(v) == ALL != level_of_input(self.graph, name) else ""
+                )
         while moves:
             ready = [place for place in moves if place not in moves.values()]
             if not ready:  # a ring of exchanges: keep one old value aside

@@ -21,8 +21,8 @@ from torch.nn import Parameter
 
 from descend.errors import UsageError
 from descend.methods.equations import share
-from descend.methods.executors.program import ELEMENT, _Writer
-from descend.methods.executors.stages import Stages
+from descend.methods.executors.program import _Writer
+from descend.methods.executors.stages import ELEMENT, Stages
 from descend.methods.rule import Batch, Rule
 from descend.methods.trace import Graph, Value
 
@@ -97,12 +97,13 @@ def sharded(x: Any) -> bool:
     return hasattr(x, "to_local")
 
 
-_PLAIN = {Tensor, Parameter}
+PLAIN = {Tensor, Parameter}
+"""What a tensor is that holds its own numbers, in memory that it may be taken by the address of."""
 
 
 def whole_here(tensors: Sequence[Tensor]) -> bool:
     """Whether this process has all of each of these tensors."""
-    return set(map(type, tensors)) <= _PLAIN or not any(map(sharded, tensors))
+    return set(map(type, tensors)) <= PLAIN or not any(map(sharded, tensors))
 
 
 @dataclass(slots=True)

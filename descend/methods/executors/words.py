@@ -68,6 +68,11 @@ class Text:
         )
         return self.new(f"load {kind}, ptr {at}")
 
+    def row(self, base: str, index: str, width: int | str, kind: str = "double") -> str:
+        """Return the address of a row of a table."""
+        first = self.new(f"mul i64 {index}, {width}")
+        return self.new(f"getelementptr {kind}, ptr {base}, i64 {first}")
+
     def address(self, place: Frame) -> str:
         """Load an address from the frame."""
         return self.new(f"inttoptr i64 {self.word(place)} to ptr")
