@@ -17,8 +17,9 @@ import descend
 from descend.errors import UsageError
 from descend.methods import TABLE
 from descend.methods.equations import lerp, mean, norm, sqrt, total, whole
-from descend.methods.executors import compiled, fused, reference, threads
-from descend.methods.executors.code import PIECE
+from descend.methods.executors import fused, reference
+from descend.methods.executors.cpu import compiled, threads
+from descend.methods.executors.cpu.code import PIECE
 from descend.methods.executors.stages import Stages
 from descend.methods.rule import Batch, elementwise, matrix, one_a_tensor, one_for_all, rule
 from descend.methods.trace import trace

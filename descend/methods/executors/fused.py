@@ -1,9 +1,9 @@
 """A rule in as few passes over memory as its equations allow, on the CPU.
 
 Each path through a rule's branches is compiled once for the number formats at hand (:mod:`.stages`,
-:mod:`.machine`, :mod:`.compiled`). Here a step's tensors are sorted into jobs that one such code can take,
-and the code is run on threads, torch's own. Numbers narrower than float32 are computed with in float32 and
-rounded once, when they are stored. What has no such code (another device, another format) is run by
+:mod:`.cpu.machine`, :mod:`.cpu.compiled`). Here a step's tensors are sorted into jobs that one such code can
+take, and the code is run on threads, torch's own. Numbers narrower than float32 are computed with in float32
+and rounded once, when they are stored. What has no such code (another device, another format) is run by
 :mod:`.foreach`, in the same step.
 """
 
@@ -16,10 +16,10 @@ from typing import Any
 from torch import Tensor
 
 from descend.methods.executors import foreach, sharded
-from descend.methods.executors.code import Code, code
-from descend.methods.executors.job import Job
-from descend.methods.executors.machine import BYTES
-from descend.methods.executors.plan import Plan
+from descend.methods.executors.cpu.code import Code, code
+from descend.methods.executors.cpu.job import Job
+from descend.methods.executors.cpu.machine import BYTES
+from descend.methods.executors.cpu.plan import Plan
 from descend.methods.rule import Batch, Rule
 
 _dtype = attrgetter("dtype")

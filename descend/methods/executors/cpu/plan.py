@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from descend.methods.executors.code import Layout, add_up, table
-from descend.methods.executors.job import Job, share
+from descend.methods.executors.cpu.code import Layout, add_up, table
+from descend.methods.executors.cpu.job import Job, share
+from descend.methods.executors.cpu.threads import on_threads
+from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import Phase
-from descend.methods.executors.threads import on_threads
-from descend.methods.executors.words import Frame
 
 _dtype = attrgetter("dtype")
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 import torch
 
+from descend.methods.executors.cpu.words import Arithmetic, Frame, Text
 from descend.methods.executors.stages import ALL, ELEMENT, TENSOR, Kernel, Stages, level_of_input
-from descend.methods.executors.words import Arithmetic, Frame, Text
 from descend.methods.trace import Host, Value
 
 LANES = 16

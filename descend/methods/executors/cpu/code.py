@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from descend.methods.executors import compiled
-from descend.methods.executors.machine import Machine
+from descend.methods.executors.cpu import compiled
+from descend.methods.executors.cpu.machine import Machine
+from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import ALL, Kernel, Stages, level_of_input
-from descend.methods.executors.words import Frame
 from descend.methods.rule import Rule
 from descend.methods.trace import trace
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods.executors.code import Code, Layout, add_up, pieces_of, table
+from descend.methods.executors.cpu.code import Code, Layout, add_up, pieces_of, table
+from descend.methods.executors.cpu.threads import APART, each, on_threads
+from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import Call, Kernel, Phase
-from descend.methods.executors.threads import APART, each, on_threads
-from descend.methods.executors.words import Frame
 from descend.methods.trace import Value
 
 
