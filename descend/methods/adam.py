@@ -8,7 +8,7 @@ from descend.methods.modifiers import coupled_decay, decoupled_decay
 from descend.methods.rule import elementwise, rule
 
 
-@rule(m=elementwise, v=elementwise, peak=elementwise.when("amsgrad"))
+@rule(m=elementwise, v=elementwise.non_negative(), peak=elementwise.non_negative().when("amsgrad"))
 def adam(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide the mean gradient by the root of the mean squared gradient, both corrected for their start."""
     beta1, beta2 = h.betas

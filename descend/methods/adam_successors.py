@@ -9,7 +9,7 @@ from descend.methods.modifiers import decoupled_decay
 from descend.methods.rule import elementwise, rule
 
 
-@rule(m=elementwise, d=elementwise, v=elementwise, before=elementwise)
+@rule(m=elementwise, d=elementwise, v=elementwise.non_negative(), before=elementwise)
 def adan(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Nesterov's look ahead, from the change of the gradient instead of a second evaluation."""
     beta1, beta2, beta3 = h.betas
@@ -77,7 +77,7 @@ class Adan(Method):
     no_prox: bool = False
 
 
-@rule(m=elementwise, slow=elementwise, v=elementwise)
+@rule(m=elementwise, slow=elementwise, v=elementwise.non_negative())
 def ademamix(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Adam with a second momentum that remembers tens of thousands of gradients."""
     beta1, beta2, beta3 = h.betas
@@ -159,7 +159,7 @@ class AdEMAMix(Method):
     weight_decay: float = 0.0
 
 
-@rule(m=elementwise, v=elementwise)
+@rule(m=elementwise, v=elementwise.non_negative())
 def adopt(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Measure a gradient by those before it alone, and only then take momentum."""
     beta1, beta2 = h.betas
@@ -233,7 +233,7 @@ class ADOPT(Method):
     clip: bool = True
 
 
-@rule(m=elementwise, v=elementwise, peak=elementwise.when("amsgrad"))
+@rule(m=elementwise, v=elementwise.non_negative(), peak=elementwise.non_negative().when("amsgrad"))
 def laprop(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide each gradient by the root of the mean square first, and average afterwards."""
     beta1, beta2 = h.betas
@@ -294,7 +294,7 @@ class LaProp(Method):
     amsgrad: bool = False
 
 
-@rule(m=elementwise, v=elementwise)
+@rule(m=elementwise, v=elementwise.non_negative())
 def stableadamw(w: Any, g: Any, s: Any, h: Any) -> Any:
     """AdamW whose rate falls for a tensor whose gradients have outgrown their own record."""
     beta1, beta2 = h.betas

@@ -8,7 +8,7 @@ from descend.methods.modifiers import either_decay
 from descend.methods.rule import elementwise, one_a_tensor, rule
 
 
-@rule(m=elementwise, v=elementwise, mu_product=one_a_tensor.starting(1.0))
+@rule(m=elementwise, v=elementwise.non_negative(), mu_product=one_a_tensor.starting(1.0))
 def nadam(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Adam whose momentum warms up, and is taken where it leads."""
     beta1, beta2 = h.betas
@@ -21,7 +21,7 @@ def nadam(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - h.lr * m / (sqrt(s.v / (1 - beta2**s.step)) + h.eps)
 
 
-@rule(m=elementwise, v=elementwise)
+@rule(m=elementwise, v=elementwise.non_negative())
 def radam(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Adam, once its mean of squares has seen enough gradients; until then momentum alone."""
     beta1, beta2 = h.betas

@@ -8,7 +8,7 @@ from descend.methods.modifiers import coupled_decay
 from descend.methods.rule import elementwise, rule
 
 
-@rule(v=elementwise.starting("initial_accumulator_value"))
+@rule(v=elementwise.non_negative().starting("initial_accumulator_value"))
 def adagrad(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide by the root of the sum of all squared gradients so far."""
     s.v = s.v + g * g
@@ -16,7 +16,7 @@ def adagrad(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - lr * g / (sqrt(s.v) + h.eps)
 
 
-@rule(v=elementwise, mean=elementwise.when("centered"), m=elementwise.when("momentum"))
+@rule(v=elementwise.non_negative(), mean=elementwise.when("centered"), m=elementwise.when("momentum"))
 def rmsprop(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide by the root of a running mean of squared gradients."""
     s.v = h.alpha * s.v + (1 - h.alpha) * (g * g)
@@ -31,7 +31,7 @@ def rmsprop(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - h.lr * u
 
 
-@rule(v=elementwise, u=elementwise)
+@rule(v=elementwise.non_negative(), u=elementwise.non_negative())
 def adadelta(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Take steps as long as recent steps, where the gradient is as long as recent gradients."""
     s.v = h.rho * s.v + (1 - h.rho) * (g * g)
@@ -40,7 +40,7 @@ def adadelta(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - h.lr * step
 
 
-@rule(before=elementwise, size=elementwise.starting("lr"))
+@rule(before=elementwise, size=elementwise.non_negative().starting("lr"))
 def rprop(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Lengthen a coordinate's step while its gradient keeps its sign; shorten it and wait when it turns."""
     shorter, longer = h.etas

@@ -8,7 +8,7 @@ from descend.methods.modifiers import coupled_decay
 from descend.methods.rule import elementwise, one_a_tensor, rule
 
 
-@rule(average=elementwise, eta=one_a_tensor.starting("lr"))
+@rule(average=elementwise.of_weights(), eta=one_a_tensor.starting("lr"))
 def asgd(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Descend with ever shorter steps, and average the points from step t0 on."""
     w = w * (1 - h.lambd * s.eta) - s.eta * g

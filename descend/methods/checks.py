@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import UsageError
-from descend.methods import modifiers
+from descend.methods import modifiers, storing
 
 if TYPE_CHECKING:
     from descend.methods.method import Method
@@ -41,6 +41,7 @@ def check_group(cls: type["Method"], group: dict[str, Any]) -> None:
     for name in cls.defaults:
         check(cls, name, group[name])
     modifiers.check(cls, group)
+    storing.check(group)
     if cls.takes is not None:
         for p in group["params"]:
             if not cls.takes(p):

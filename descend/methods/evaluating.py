@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods import modifiers
+from descend.methods import modifiers, storing
 from descend.methods.modifiers import MODIFIERS
 from descend.methods.rule import Batch, Rule
 
@@ -54,7 +54,12 @@ def evaluation(method: "Method") -> Iterator[None]:
             continue
         modifiers.complete(group, method.state)
         h = method._hyperparameters(group)
-        points = [_real(p).detach().clone(memory_format=torch.preserve_format) for p in owners]
+        points = [
+            storing.plain_parameter(method.state[p], _real(p).detach()).clone(
+                memory_format=torch.preserve_format
+            )
+            for p in owners
+        ]
         for form in dict.fromkeys(rule.form(p) if rule.form else None for p in points):
             index = [i for i, p in enumerate(points) if rule.form is None or rule.form(p) == form]
             some, states = [points[i] for i in index], [method.state[owners[i]] for i in index]
@@ -62,7 +67,10 @@ def evaluation(method: "Method") -> Iterator[None]:
             kept = {
                 name: [group[name] if name in group else k.fresh(some[0], h)]
                 if k.kind == "all"
-                else [s[name] if name in s else k.fresh(x, h) for s, x in zip(states, some, strict=True)]
+                else [
+                    storing.plain(s, name, k) if name in s else k.fresh(x, h)
+                    for s, x in zip(states, some, strict=True)
+                ]
                 for name, k in rule.keeps(h, form).items()
             }
             batch = Batch(some, some, kept, [s["step"] for s in states], h, form)

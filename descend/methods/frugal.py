@@ -56,7 +56,7 @@ def _product(rows: Tensor, columns: Tensor, least: Tensor | float) -> Tensor:
     form=_by_dimensions,
     row_var=matrix(_rows).of("matrix"),
     col_var=matrix(_columns).of("matrix"),
-    variance=elementwise.of("vector"),
+    variance=elementwise.non_negative().of("vector"),
 )
 def adafactor(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide by the root of a second moment that is known by its rows and columns; bound the step."""
@@ -141,7 +141,7 @@ def _inverse_root(rows: Tensor, columns: Tensor) -> Tensor:
     column=matrix(_columns).of("matrix"),
     row_res=matrix(_rows).of("matrix"),
     column_res=matrix(_columns).of("matrix"),
-    v=elementwise.of("vector"),
+    v=elementwise.non_negative().of("vector"),
 )
 def came(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Adafactor with momentum, trusted less where updates disagree with their own mean."""
@@ -230,7 +230,7 @@ def _divided(m: Tensor, by: Tensor) -> Tensor:
 @rule(
     form=_by_dimensions,
     m=elementwise,
-    v=elementwise.when("block", "row").of("vector"),
+    v=elementwise.non_negative().when("block", "row").of("vector"),
     v_row=matrix(_outputs).when("block", "row").of("matrix"),
     v_tensor=one_a_tensor.when("block", "tensor"),
 )
@@ -371,7 +371,7 @@ _low = matrix(_projected_shape, "rank", "proj_type").of("tall", "wide")
 @rule(
     form=_tall_or_wide,
     m=elementwise.of("vector"),
-    v=elementwise.of("vector"),
+    v=elementwise.non_negative().of("vector"),
     basis=matrix(_basis_shape, "rank", "proj_type").of("tall", "wide"),
     low_m=_low,
     low_v=_low,

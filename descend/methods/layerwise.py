@@ -20,7 +20,7 @@ def lars(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - s.m
 
 
-@rule(m=elementwise, v=elementwise)
+@rule(m=elementwise, v=elementwise.non_negative())
 def lamb(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Adam, with each tensor's step as long as a share lr of the tensor."""
     beta1, beta2 = h.betas

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from descend.errors import UsageError, nearest
-from descend.methods import evaluating, modifiers, same_again
+from descend.methods import evaluating, modifiers, same_again, storing
 from descend.methods.checks import check_group
 from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
@@ -40,6 +40,9 @@ EXECUTORS: dict[str, Callable[[Rule, list[Batch]], None]] = {
 
 _MODIFYING = {name for m in MODIFIERS.values() for name in (m.switch, *m.others)}
 """Hyperparameters of modifiers, which every method takes."""
+
+_EVERYONES = _MODIFYING | set(storing.NAMES)
+"""Further hyperparameters that every method takes."""
 
 _PLAIN = (bool, int, float, str, type(None))
 _FIXED = set(_PLAIN)
@@ -154,11 +157,11 @@ class Method(Constructor):
             )
         given = dict(zip(cls.defaults, args, strict=False))
         for name, value in hyperparameters.items():
-            if name not in cls.defaults and name not in _MODIFYING:
+            if name not in cls.defaults and name not in _EVERYONES:
                 raise UsageError(
                     f"a hyperparameter of {cls.__name__} or of a modifier",
                     repr(name),
-                    nearest(name, [*cls.defaults, *_MODIFYING]),
+                    nearest(name, [*cls.defaults, *_EVERYONES]),
                 )
             given[name] = value
         if executor not in EXECUTORS:
@@ -204,8 +207,8 @@ class Method(Constructor):
 
     @staticmethod
     def modifying() -> set[str]:
-        """Return the names of the modifiers' hyperparameters, which every method takes."""
-        return _MODIFYING
+        """Return the names of further hyperparameters, which every method takes."""
+        return _EVERYONES
 
     def _class(self, group: Mapping[str, Any]) -> type["Method"]:
         """Return the method that a group is descended by."""
@@ -261,7 +264,7 @@ class Method(Constructor):
                 continue
             rule, h = self._rule(group, active), self._hyperparameters(group, active)
             for form, found in _sorted_by_form(rule, owners, w, g):
-                work.setdefault(rule, []).append(self._batch(rule, form, group, h, *found))
+                work.setdefault(rule, []).extend(self._batches(rule, form, group, h, *found))
         for rule, batches in work.items():
             self._execute(rule, batches)
         if self.executor == "fused" and not active:
@@ -340,7 +343,7 @@ class Method(Constructor):
                 h[name] = h.get(name) or 0.0
         return h
 
-    def _batch(
+    def _batches(
         self,
         rule: Rule,
         form: str | None,
@@ -349,8 +352,30 @@ class Method(Constructor):
         owners: list[Tensor],
         w: list[Tensor],
         g: list[Tensor],
-    ) -> Batch:
+    ) -> list[Batch]:
         """Count the step, and gather what it works on."""
+        if storing.asked(group):
+            found = storing.batches(self, rule, form, group, h, owners, w, g)
+        else:
+            found = [self._plain_batch(rule, form, h, owners, w, g)]
+        for name, kept in rule.keeps(h, form).items():
+            if kept.kind == "all":
+                if name not in group:  # a group that came later has the same number as the others
+                    known = next((x[name] for x in self.param_groups if name in x), None)
+                    group[name] = kept.fresh(w[0], h) if known is None else known.clone()
+                for i, batch in enumerate(found):  # all need the old number, and the first writes the new
+                    batch.kept[name] = [group[name].clone() if i else group[name]]
+        return found
+
+    def _plain_batch(
+        self,
+        rule: Rule,
+        form: str | None,
+        h: dict[str, Any],
+        owners: list[Tensor],
+        w: list[Tensor],
+        g: list[Tensor],
+    ) -> Batch:
         keeps = rule.keeps(h, form)
         batch = Batch(w, g, {name: [] for name in keeps}, [], h, form)
         each = [(n, k, batch.kept[n]) for n, k in keeps.items() if k.kind != "all"]
@@ -364,13 +389,12 @@ class Method(Constructor):
                 if value is None:
                     value = own[name] = kept.fresh(x, h)
                 values.append(value)
-        for name, kept in keeps.items():
-            if kept.kind == "all":
-                if name not in group:  # a group that came later has the same number as the others
-                    known = next((x[name] for x in self.param_groups if name in x), None)
-                    group[name] = kept.fresh(w[0], h) if known is None else known.clone()
-                batch.kept[name].append(group[name])
         return batch
+
+    def _parameter_numbers(self) -> dict[Tensor, int]:
+        """Return each parameter's number, in the order of the groups."""
+        everything = (p for group in self.param_groups for p in group["params"])
+        return {p: i for i, p in enumerate(everything)}
 
     def evaluation(self) -> AbstractContextManager[None]:
         """Evaluate where the method evaluates: ``with opt.evaluation(): loss = ...``.

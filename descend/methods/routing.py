@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from descend.errors import UsageError, nearest
+from descend.methods import storing
 from descend.methods.method import Method
 
 KINDS = ("hidden", "convolution", "embedding", "head", "norm", "vector")
@@ -253,9 +254,7 @@ def _numbers(side: list[int]) -> str:
 def _state_bytes(opt: Method, group: dict[str, Any], h: dict[str, Any], p: Tensor) -> int:
     rule = opt._rule(group)
     like = torch.empty_like(torch.view_as_real(p) if p.is_complex() else p, device="meta")
-    kept = rule.keeps(h, rule.form(like) if rule.form else None)
-    fresh = [k.fresh(like, h) for k in kept.values() if k.kind != "all"]
-    return sum(x.numel() * x.element_size() for x in fresh)
+    return storing.state_bytes(rule, rule.form(like) if rule.form else None, h, like, group)
 
 
 def written(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -21,12 +21,14 @@ into a graph (:mod:`.trace`) from which the fast executors are made. What it kee
 From the declaration follow storage, number formats and sharding: see ``docs/decisions.md``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from descend.parameters.formats import Format
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Kept:
             string the hyperparameter of that name.
         shape: of a matrix: its shape, from the parameter.
         given: hyperparameters that ``shape`` is given after the parameter, by name.
+        nature: ``signed``, ``non_negative``, or ``weights`` (a point like the parameter itself): it says in
+            which formats it may be stored (:mod:`.storing`).
         wide: whether it is kept in float32 at least, whatever the parameter is in; single numbers always are.
     """
 
@@ -53,6 +57,7 @@ class Kept:
     forms: tuple[str, ...] | None = None
     only_at: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
+    nature: str = "signed"
     wide: bool = False
 
     def when(self, hyperparameter: str, *is_at: str) -> "Kept":
@@ -71,13 +76,21 @@ class Kept:
         """Keep it only for parameters of these forms."""
         return replace(self, forms=forms)
 
+    def non_negative(self) -> "Kept":
+        """Say that it is never below zero, as a mean of squares."""
+        return replace(self, nature="non_negative")
+
+    def of_weights(self) -> "Kept":
+        """Say that it is a point like the parameter itself, whose small changes must not be lost."""
+        return replace(self, nature="weights")
+
     def in_float32(self) -> "Kept":
         """Keep it in float32 at least: a basis in bfloat16 is not orthogonal, an average stands still."""
         return replace(self, wide=True)
 
     def starting(self, value: float | str) -> "Kept":
         """Start from ``value`` instead of zero."""
-        return replace(self, start=value)
+        return replace(self, start=value, nature="weights" if value == "w" else self.nature)
 
     def fresh(self, w: Tensor, hyperparameters: Mapping[str, Any]) -> Tensor:
         """Return its value before the first step for parameter ``w``."""
@@ -181,6 +194,28 @@ class Namespace:
 
 
 @dataclass(slots=True)
+class Stored:
+    """In which number formats a batch's places are stored, where not plainly.
+
+    Attributes:
+        formats: by place: ``w``, or what is kept.
+        beside: by place, one tensor a parameter: the exponents of blocks, or correction bits.
+        numbers: each parameter's number among those of the optimizer; its noise depends on it.
+        seed: of the noise.
+    """
+
+    formats: dict[str, Format]
+    beside: dict[str, list[Tensor]]
+    numbers: list[int]
+    seed: int
+
+    def at(self, index: Sequence[int]) -> "Stored":
+        """Return the same of some of the parameters."""
+        beside = {name: [values[i] for i in index] for name, values in self.beside.items()}
+        return Stored(self.formats, beside, [self.numbers[i] for i in index], self.seed)
+
+
+@dataclass(slots=True)
 class Batch:
     """What one step of one parameter group works on.
 
@@ -191,6 +226,9 @@ class Batch:
         steps: each parameter's own step count, this step included.
         hyperparameters: by torch's names.
         form: the form of all these parameters.
+        stored: the number formats of places that are not plain tensors of numbers; the same for all.
+        scale: what the gradients were multiplied by, a number on their device; ``None`` where by nothing.
+        found_inf: beside ``scale``: not zero where a gradient is infinite, so that nothing may move.
     """
 
     w: list[Tensor]
@@ -199,3 +237,6 @@ class Batch:
     steps: list[int]
     hyperparameters: Mapping[str, Any]
     form: str | None = None
+    stored: Stored | None = None
+    scale: Tensor | None = None
+    found_inf: Tensor | None = None

@@ -58,7 +58,7 @@ def schedule_free_sgd(w: Any, g: Any, s: Any, h: Any) -> Any:
 
 @rule(
     z=elementwise.starting("w"),
-    v=elementwise,
+    v=elementwise.non_negative(),
     weights=one_a_tensor,
     largest=one_a_tensor.when("weight_lr_power"),
 )

@@ -91,10 +91,10 @@ class Curved(_Plumbing):
                 index = [i for i, x in enumerate(w) if rule.form is None or rule.form(x) == form]
                 some = [owners[i] for i in index]
                 estimates = [found[p] for p in some]
-                batch = self._batch(rule, form, group, h, some, [w[i] for i in index], estimates)
+                batches = self._batches(rule, form, group, h, some, [w[i] for i in index], estimates)
                 for p in some:
                     self.state[p]["step"] -= 1  # it was counted, and is not taken yet
-                work.setdefault(rule, []).append(batch)
+                work.setdefault(rule, []).extend(batches)
         for rule, batches in work.items():
             self._execute(rule, batches)
         self._let_go()
@@ -331,7 +331,7 @@ def _mean_of_kernels(x: Tensor) -> Tensor:
     return x.mean(tuple(range(2, x.dim())), keepdim=True).expand_as(x).clone()
 
 
-@rule(form=_kernel_or_other, m=elementwise, v=elementwise, measured=one_a_tensor)
+@rule(form=_kernel_or_other, m=elementwise, v=elementwise.non_negative(), measured=one_a_tensor)
 def adahessian(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Divide the mean gradient by the root of the mean squared curvature."""
     beta1 = h.betas[0]

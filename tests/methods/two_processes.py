@@ -31,7 +31,11 @@ VARIANTS = {
     "modified": {"clip_norm": 0.1, "cautious": True, "average": 0.9},
     "more": {"accumulate": 2, "clip_adaptive": 0.1, "mars": 0.025, "lookahead": 2, "decay": "corrected"},
     "sharpened": {"sam": 0.1, "clip_value": 0.1},
+    "eight": {"state_format": "8-bit"},
+    "sixteen": {"state_format": "bfloat16", "clip_norm": 0.1},
 }
+FEWER = {"state_format": "8-bit", "parameter_format": "bfloat16+8", "rounding_seed": 3}
+"""The fewest bits that state and parameters are stored in."""
 GIVEN = {
     "sophia": {"estimator": "gauss-newton-bartlett"},
     "shampoo": {"start_preconditioning_step": 2, "precondition_frequency": 2},
@@ -183,6 +187,31 @@ def agrees_routed(name, mesh):
     return max(apart(model.parameters(), alone.parameters()), apart(kept(opt), kept(sure)))
 
 
+def bits(name, mesh):
+    """In fewer bits too, elementwise methods come to the very same bits on two processes as on one."""
+    cls = TABLE[name]
+    model, alone = over(Network(torch.bfloat16), mesh), Network(torch.bfloat16)
+    opt, sure = (cls(fits(cls, net), **FEWER) for net in (model, alone))
+    descended(model, opt, given)
+    descended(alone, sure, given)
+    codes = [x for x in kept(opt) if x.dtype in (torch.uint8, torch.int8)]
+    pairs = zip([*model.parameters(), *kept(opt)], [*alone.parameters(), *kept(sure)], strict=True)
+    same = [torch.equal(x.to_local(), Part.of(x).own(y)) for x, y in pairs if sharded(x)]
+    return 0.0 if all(same) and codes else 1.0
+
+
+def refuses_columns(mesh):
+    """Eight-bit state beside parameters that are sharded by columns is refused in words."""
+    p = nn.Parameter(distribute_tensor(torch.ones(4, 64), mesh, [Shard(1)]))
+    opt = descend.AdamW([p], state_format="8-bit")
+    p.grad = torch.ones_like(p)
+    try:
+        opt.step()
+    except UsageError as error:
+        return float("by rows" not in str(error))
+    return 1.0
+
+
 def refuses(mesh):
     """A whole state beside sharded parameters is refused in words, before anything moves."""
     model, opt, alone, sure = pair("adamw", mesh)
@@ -223,14 +252,14 @@ def meets(name, mesh, times):
     return float(max(0, len(found) - times))
 
 
-def resumes(name, mesh, full):
+def resumes(name, mesh, full, variant="clipped"):
     """A state taken in the middle continues in a new optimizer; a full one in one process alone, too."""
-    model, opt, alone, sure = pair(name, mesh, given=VARIANTS["clipped"])
+    model, opt, alone, sure = pair(name, mesh, given=VARIANTS[variant])
     descended(model, opt, given, 3)
     options = StateDictOptions(full_state_dict=full)
     parameters, state = get_state_dict(model, opt, options=options)
     parameters, state = copy.deepcopy((parameters, state))
-    other, again, *_ = pair(name, mesh, given=VARIANTS["clipped"])
+    other, again, *_ = pair(name, mesh, given=VARIANTS[variant])
     targets = [(model, opt), (other, again)]
     if full:
         targets.append((alone, sure))
@@ -259,6 +288,15 @@ def cases(mesh):
         yield f"{name}-some", partial(agrees, name, mesh, variant="clipped", some=True)
         for shape, found in two.items():
             yield f"{name}-{shape[0]} copies", partial(agrees, name, found, variant="clipped")
+    for name in ("adamw", "lamb", "prodigy", "muon", "schedulefreeadamw"):
+        yield f"{name}-eight", partial(agrees, name, mesh, variant="eight")
+        yield f"{name}-eight reference", partial(agrees, name, mesh, "reference", "eight")
+        yield f"{name}-sixteen", partial(agrees, name, mesh, variant="sixteen")
+    for name in ("adamw", "lion", "sgd"):
+        yield f"{name}-bits", partial(bits, name, mesh)
+    yield "adamw-columns", partial(refuses_columns, mesh)
+    for full in (True, False):
+        yield f"adamw-resumed eight {full}", partial(resumes, "adamw", mesh, full, "eight")
     yield "adamw-more", partial(agrees, "adamw", mesh, variant="more")
     yield "adamw-sharpened", partial(agrees, "adamw", mesh, variant="sharpened", backward=by_a_closure)
     yield "adamw-refused", partial(refuses, mesh)

@@ -56,7 +56,7 @@ def run(
         running: programs of another executor for other tensors of the same step, to meet at totals.
     """
     running = list(running)
-    here = [part for batch in batches for part in sharded.local(rule, batch)]
+    here, closing = sharded.local_and_opened(rule, batches)
     jobs = [job for batch in here for job in _jobs(rule, batch)]
     for job in jobs:
         h = job.batch.hyperparameters
@@ -70,6 +70,8 @@ def run(
     for job in jobs:
         for place, values in job.stores:
             torch._foreach_copy_(place, values)
+    for close in closing:
+        close()
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
         rule: the equations.
         batches: one a parameter group.
     """
+    batches, closing = sharded.local_and_opened(rule, batches)
     batches, back = sharded.gathered(rule, batches)
     # A `total` needs every tensor's share before any can go on. The rule is pure, so it is simply run
     # again from the start each time one more total is known.
@@ -45,6 +46,8 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
             place.copy_(value)
     for part, place, value in back:
         place.copy_(part.own(value))
+    for close in closing:
+        close()
 
 
 def _once(rule: Rule, batch: Batch, i: int) -> list[tuple[Tensor, Any]]:

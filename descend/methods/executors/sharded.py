@@ -11,7 +11,7 @@ dtypes and forms, which are the same on all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,12 @@ from torch.nn import Parameter
 
 from descend.errors import UsageError
 from descend.methods.equations import share
+from descend.methods.executors.formats import opened
 from descend.methods.executors.program import _Writer
 from descend.methods.executors.stages import ELEMENT, Stages
 from descend.methods.rule import Batch, Rule
 from descend.methods.trace import Graph, Value
+from descend.parameters.formats import exponents_shape
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,56 @@ class Part:
         whole = DTensor.from_local(x, self.mesh, everywhere, run_check=False)
         return whole.redistribute(self.mesh, self.placements)
 
+    def wrapped(self, x: Tensor) -> Any:
+        """Return this process's part of something of the parameter's shape as a sharded tensor."""
+        from torch.distributed.tensor import DTensor
+
+        shape, stride = self.shape, self.stride
+        return DTensor.from_local(x, self.mesh, self.placements, run_check=False, shape=shape, stride=stride)
+
+    def exponents(self, w: Any) -> Any:
+        """Return room for the exponents of a parameter's blocks, sharded by rows as it is.
+
+        Raises:
+            UsageError: where it is not sharded by rows: a process would have parts of blocks.
+        """
+        from torch.distributed.tensor import DTensor
+
+        if any(p.is_shard() and p.dim != 0 for p in self.placements):
+            raise UsageError(
+                'parameters sharded by rows for state_format="8-bit"',
+                f"one placed {self.placements}",
+                'take state_format="bfloat16" for it',
+            )
+        shape = torch.Size(exponents_shape(tuple(self.shape)))
+        local = torch.zeros((w.to_local().shape[0], shape[1]), dtype=torch.uint8, device=w.device)
+        return DTensor.from_local(
+            local, self.mesh, self.placements, run_check=False, shape=shape, stride=(shape[1], 1)
+        )
+
+    def indices(self, x: Tensor) -> Tensor:
+        """Return the index, in the whole parameter, of each element of this process's part, as int32."""
+        from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+        found = torch.zeros((), dtype=torch.int64, device=x.device)
+        _, offset = compute_local_shape_and_global_offset(self.shape, self.mesh, self.placements)
+        stride = 1
+        for d in reversed(range(x.ndim)):
+            places = (torch.arange(x.shape[d], device=x.device) + offset[d]) * stride
+            found = found + places.view(-1, *[1] * (x.ndim - 1 - d))
+            stride *= self.shape[d]
+        return found.to(torch.int32).expand(x.shape)
+
+    def offset(self) -> int | None:
+        """Return the index of the first element of this process's part, where it is of whole rows."""
+        from torch.distributed.tensor import Replicate, Shard
+        from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+        if any(type(p) is not Replicate and not (type(p) is Shard and p.dim == 0) for p in self.placements):
+            return None
+        _, first = compute_local_shape_and_global_offset(self.shape, self.mesh, self.placements)
+        return first[0] * self.shape[1:].numel()
+
     def own(self, x: Tensor) -> Tensor:
         """Return this process's part of a tensor that every process has whole."""
         return self.share_out(x).to_local()
@@ -95,6 +147,11 @@ class Part:
 def sharded(x: Any) -> bool:
     """Whether a tensor is one of ``torch.distributed.tensor``."""
     return hasattr(x, "to_local")
+
+
+def here(x: Any) -> Tensor:
+    """Return this process's part of a tensor, which may be all of it."""
+    return x.to_local() if sharded(x) else x
 
 
 PLAIN = {Tensor, Parameter}
@@ -138,19 +195,50 @@ def local(rule: Rule, batch: Batch) -> list[Batch]:
                 lists[name] = [values[i] for i in index]
         kept = {name: lists[name] for name in batch.kept}
         steps = [batch.steps[i] for i in index]
-        common = (lists["w"], lists["g"], kept, steps, batch.hyperparameters, batch.form)
+        stored = batch.stored and batch.stored.at(index)
+        common = (lists["w"], lists["g"], kept, steps, batch.hyperparameters, batch.form, stored)
         if key is None:
             found.append(Batch(*common))
         else:
-            found.append(LocalBatch(*common, [part for i in index if (part := parts[i])]))
+            if stored:
+                stored.beside = {n: list(map(here, values)) for n, values in stored.beside.items()}
+            found.append(LocalBatch(*common, parts=[part for i in index if (part := parts[i])]))
     return found
 
 
+def offsets(batch: Batch) -> list[int] | None:
+    """Return where each part begins in its parameter; ``None`` where some part's rows are not whole ones."""
+    if not isinstance(batch, LocalBatch):
+        return [0] * len(batch.w)
+    found = [part.offset() for part in batch.parts]
+    return None if None in found else [n for n in found if n is not None]
+
+
+def local_and_opened(rule: Rule, batches: Sequence[Batch]) -> tuple[list[Batch], list[Callable[[], None]]]:
+    """Take batches apart as :func:`local`, and open places in other number formats.
+
+    Returns:
+        The batches, and what stores their results again, each to be called after the step.
+    """
+    found, closing = [], []
+    for part in [part for batch in batches for part in local(rule, batch)]:
+        parts = part.parts if isinstance(part, LocalBatch) else None
+        plain, close = opened(part, None if parts is None else lambda i, x, parts=parts: parts[i].indices(x))
+        found.append(plain)
+        closing.append(close)
+    return found, closing
+
+
 def gathered(rule: Rule, batches: Sequence[Batch]) -> tuple[list[Batch], list[tuple[Part, Tensor, Tensor]]]:
-    """Return batches of whole tensors, and what is to be written back: (how, where to, what)."""
+    """Return batches of whole tensors, and what is to be written back: (how, where to, what).
+
+    Args:
+        rule: the equations.
+        batches: from :func:`local_and_opened`.
+    """
     found: list[Batch] = []
     back: list[tuple[Part, Tensor, Tensor]] = []
-    for batch in [part for whole in batches for part in local(rule, whole)]:
+    for batch in batches:
         if isinstance(batch, LocalBatch):
             lists = {"w": batch.w, "g": batch.g, **batch.kept}
             for name, values in lists.items():
