@@ -3,11 +3,12 @@
     python bench/step.py                                   # sets b and d, every method
     python bench/step.py --set a --method adamw lion --threads 2
     python bench/step.py --executor fused foreach --json steps.json --markdown
+    python bench/step.py --device cuda --set a c h --markdown      # and with --clip, --state-format 8-bit
 
-Four sets of tensors (``bench/tensors.py``): (a) those of GPT-2 124M, (b) of a transformer of 17 million
-parameters, (c) 4,000 small ones, (d) of a network for digits. For each method ours and its peers
-(``bench/peers.py``) take turns in blocks, each in a process of its own, so that a disturbance meets them all;
-figures are medians over the rounds, with quartiles.
+Sets of tensors (``bench/tensors.py``): (a) those of GPT-2 124M, (b) of a transformer of 17 million
+parameters, (c) 4,000 small ones, (d) of a network for digits, (h) the hidden matrices of (a). For each method
+ours and its peers (``bench/peers.py``) take turns in blocks, each in a process of its own, so that a
+disturbance meets them all; figures are medians over the rounds, with quartiles.
 
 * ``floor``: the share of a step that its traffic alone would take: every word of w, g and state that the
   equations read or write, once, at the speed of a large copy or of a large pass in place, whichever is
@@ -19,6 +20,11 @@ figures are medians over the rounds, with quartiles.
   beforehand here, and the time printed once.
 * ``bytes``: of state, a parameter, counted after that step.
 * ``ratio``: ours to the fastest peer, the median over the rounds.
+
+With ``--clip`` each step shortens the gradient of all parameters to a norm first (ours by ``clip_norm``,
+peers by ``torch.nn.utils.clip_grad_norm_``), and the floor counts that the gradients are read twice. With
+``--state-format`` and ``--parameter-format`` ours are stored in fewer bits, and peers stay in float32; so
+does the floor.
 
 Matrix methods take what ``descend.optimizer`` routes to them, and so do their peers; the rest is AdamW,
 torch's fused one for the peers. Methods that measure curvature do it once, before the clock: the step alone
@@ -44,12 +50,14 @@ from turns import (
     OURS,
     PASSES,
     Failed,
+    Setting,
     Worker,
     alone,
     contestant,
     facts,
     import_of_the_compiler,
     memory,
+    name_of_the_device,
     period_of,
     take_turns,
 )
@@ -69,8 +77,9 @@ class Group:
     """
 
     def __init__(self, method: str, set_name: str, flags: argparse.Namespace, caches: Path):
-        self.method, self.set_name, self.flags, self.caches = method, set_name, flags, caches
-        self.passes = Worker(caches, flags.limit, memory, flags.threads)
+        self.method, self.flags, self.caches = method, flags, caches
+        self.setting = setting_of(set_name, flags)
+        self.passes = Worker(caches, flags.limit, memory, self.setting)
         self.passes.answer()
         self.workers: dict[str, Worker] = {}
         self.rows: dict[str, dict[str, Any]] = {}
@@ -83,7 +92,7 @@ class Group:
         if _free() < 40 * self.numbers and any(not w.startswith(OURS) for w in self.workers):
             self.turns()
         self.rows[who] = row = {}
-        call = self.caches, self.flags.limit, contestant, self.method, who, self.set_name, self.flags.threads
+        call = self.caches, self.flags.limit, contestant, self.method, who, self.setting
         before = _files(self.caches)
         worker = Worker(*call)
         try:
@@ -113,6 +122,13 @@ class Group:
         """Let these go."""
         for who in whos:
             self.workers.pop(who).end()
+
+
+def setting_of(set_name: str, flags: argparse.Namespace) -> Setting:
+    """Return what a run on a set is about."""
+    named = {"state_format": flags.state_format, "parameter_format": flags.parameter_format}
+    given = {name: value for name, value in named.items() if value}
+    return Setting(set_name, flags.threads, flags.device, flags.clip, given)
 
 
 def _files(folder: Path) -> int:
@@ -149,9 +165,11 @@ def measured(method: str, set_name: str, flags: argparse.Namespace) -> dict[str,
             group.passes.end()
         rows = group.rows | left_out
         try:
-            known = alone(Path(folder), flags.limit, facts, method, set_name, flags.threads)
+            known = alone(Path(folder), flags.limit, facts, method, setting_of(set_name, flags))
             result["compile_ms"] = 1e3 * known["compile"]
-            result["memory_GB_s"] = 8 * COPY / min(map(statistics.median, group.speeds.values())) / 1e9
+            result["memory_GB_s"] = (
+                8 * COPY[flags.device] / min(map(statistics.median, group.speeds.values())) / 1e9
+            )
             result["floor_ms"] = 4 * known["words"] / result["memory_GB_s"] / 1e6
         except (Failed, statistics.StatisticsError) as error:
             result["error"] = str(error)
@@ -244,6 +262,12 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", choices=SETS, default=["b", "d"], help="default: b d")
     parser.add_argument("--method", nargs="+", choices=TABLE, default=list(TABLE), metavar="NAME")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=COPY, default="cpu")
+    parser.add_argument("--clip", action="store_true", help="shorten the gradient to a norm in each step")
+    parser.add_argument("--state-format", choices=["bfloat16", "8-bit"], help="of ours")
+    parser.add_argument(
+        "--parameter-format", choices=["bfloat16", "bfloat16+8", "bfloat16+16"], help="of ours"
+    )
     parser.add_argument("--executor", nargs="+", choices=EXECUTORS, help="default: the methods' own")
     parser.add_argument("--seconds", type=float, default=1.0, help="of taking turns, a method and set")
     parser.add_argument("--limit", type=float, default=30.0, help="seconds that a block may take")
@@ -258,6 +282,8 @@ def main() -> None:
         except ImportError:
             continue
     machine = f"{platform.machine()}, torch {torch.__version__}, Python {platform.python_version()}"
+    if flags.device == "cuda":
+        machine += f", {alone(Path(), flags.limit, name_of_the_device)}"
     importing = alone(Path(), flags.limit, import_of_the_compiler)
     import_module("torch._dynamo")
     results = []

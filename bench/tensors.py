@@ -21,6 +21,11 @@ def gpt2() -> Shapes:
     return found | {"ln_f.weight": (d,), "ln_f.bias": (d,)}
 
 
+def hidden() -> Shapes:
+    """The 48 hidden matrices of GPT-2 124M."""
+    return {name: shape for name, shape in gpt2().items() if name.startswith("h.") and len(shape) == 2}
+
+
 def transformer() -> Shapes:
     """The 98 tensors of eight encoder layers of width 384, with embeddings: 17 million numbers."""
     d = 384
@@ -60,10 +65,11 @@ SETS: dict[str, tuple[str, Callable[[], Shapes]]] = {
     "b": ("a transformer of 17 million", transformer),
     "c": ("4,000 small tensors", small),
     "d": ("a network for digits", digits),
+    "h": ("the hidden matrices of GPT-2 124M", hidden),
 }
 
 
-def parameters(name: str) -> Named:
+def parameters(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Named:
     """Return a set's parameters by name, with gradients."""
     generator = torch.Generator().manual_seed(1)
     some = torch.randn(2**20 + 1, generator=generator)
@@ -75,7 +81,7 @@ def parameters(name: str) -> Named:
 
     named: Named = []
     for i, (each, shape) in enumerate(SETS[name][1]().items()):
-        p = torch.nn.Parameter(filled(shape, 7 * i) * 0.02)
-        p.grad = filled(shape, 11 * i + 5) * 1e-3
+        p = torch.nn.Parameter((filled(shape, 7 * i) * 0.02).to(device, dtype))
+        p.grad = (filled(shape, 11 * i + 5) * 1e-3).to(device, dtype)
         named.append((each, p))
     return named

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +25,7 @@ from descend.methods.executors.program import Program
 from descend.methods.method import Method
 from descend.methods.trace import Value, trace
 
-COPY = 32 * 2**20
+COPY = {"cpu": 32 * 2**20, "cuda": 256 * 2**20}
 """Numbers in the two passes that measure memory, a copy and one in place: far more than a cache holds."""
 PASSES = ("copy", "in place")
 BLOCK = 0.02
@@ -35,7 +36,52 @@ LATE = 1003
 CACHES = ("DESCEND_CACHE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a run is about, the same for all contestants.
+
+    Attributes:
+        set_name: of the tensors.
+        threads: of the processor.
+        device: ``cpu`` or ``cuda``.
+        clip: whether the gradient is shortened to a norm in each step; to one that shortens it.
+        given: further hyperparameters of ours: number formats.
+    """
+
+    set_name: str
+    threads: int = 1
+    device: str = "cpu"
+    clip: bool = False
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def parameters(self, ours: bool = True) -> Named:
+        """Return the parameters; ours may be in another format than the peers'."""
+        narrow = ours and "parameter_format" in self.given
+        return parameters(self.set_name, self.device, torch.bfloat16 if narrow else torch.float32)
+
+    def wait(self) -> None:
+        """Wait until the device has done what it was told."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+NORM = 1e-3
+"""The norm that gradients are clipped to: they are always longer."""
+
+
 # The contestants ---------------------------------------------------------------------------------
+class Clipped:
+    """A peer, after torch has shortened the gradient."""
+
+    def __init__(self, optimizer: Any, named: Named):
+        self.optimizers, self.parameters = (optimizer,), [p for _, p in named]
+
+    def step(self) -> None:
+        """Shorten, and take a step."""
+        torch.nn.utils.clip_grad_norm_(self.parameters, NORM, foreach=True)
+        self.optimizers[0].step()
+
+
 class Both:
     """Two optimizers as one: a peer's for the matrices, torch's for the rest."""
 
@@ -48,9 +94,11 @@ class Both:
             optimizer.step()
 
 
-def ours(method: str, named: Named, executor: str) -> Method:
+def ours(method: str, named: Named, executor: str, setting: Setting | None = None) -> Method:
     """Return a method of ours, matrices and the rest where they belong."""
     h: dict[str, Any] = {name: v for name, v in FIXED.items() if name in TABLE[method].defaults}
+    if setting is not None:
+        h |= setting.given | ({"clip_norm": NORM} if setting.clip else {})
     if executor:
         h["executor"] = executor
     return descend.methods.optimizer(method, named, show=False, **h)
@@ -67,11 +115,12 @@ def peer_of(method: str, who: str) -> Peer:
     return next(p for p in PEERS[method] if p.name == who)
 
 
-def make(method: str, who: str, named: Named) -> Any:
+def make(method: str, who: str, named: Named, setting: Setting) -> Any:
     """Return a contestant by its name: ours, with its executor, or a peer."""
     if who.startswith(OURS):
-        return ours(method, named, who.removeprefix(OURS).strip())
-    return theirs(peer_of(method, who), method, named)
+        return ours(method, named, who.removeprefix(OURS).strip(), setting)
+    peer = theirs(peer_of(method, who), method, named)
+    return Clipped(peer, named) if setting.clip else peer
 
 
 def with_graph(method: str, named: Named) -> None:
@@ -89,17 +138,19 @@ def without_graph(named: Named) -> None:
 
 
 # What runs in a process of its own ----------------------------------------------------------------
-def contestant(method: str, who: str, set_name: str, threads: int) -> Generator[Any, int, None]:
+def contestant(method: str, who: str, setting: Setting) -> Generator[Any, int, None]:
     """Take the first step and tell its seconds and what it keeps; then n steps whenever asked for."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(setting.threads)
     if not who.startswith(OURS):
         import_module(peer_of(method, who).package)
-    named = parameters(set_name)
+    named = setting.parameters(who.startswith(OURS))
     with_graph(method, named)
     gc.disable()
+    setting.wait()
     start = time.perf_counter()
-    optimizer = make(method, who, named)
+    optimizer = make(method, who, named, setting)
     optimizer.step()
+    setting.wait()
     seconds = time.perf_counter() - start
     if hasattr(TABLE[method], "needs_graph"):
         without_graph(named)
@@ -108,20 +159,24 @@ def contestant(method: str, who: str, set_name: str, threads: int) -> Generator[
         start = time.perf_counter()
         for _ in range(n):
             optimizer.step()
+        setting.wait()
         n = yield (time.perf_counter() - start) / n
 
 
-def memory(threads: int) -> Generator[Any, int, None]:
+def memory(setting: Setting) -> Generator[Any, int, None]:
     """Copy, and pass over memory in place, whenever asked for; tell the seconds of each."""
-    torch.set_num_threads(threads)
-    source, target = torch.ones(COPY), torch.empty(COPY)
+    torch.set_num_threads(setting.threads)
+    source = torch.ones(COPY[setting.device], device=setting.device)
+    target = torch.empty_like(source)
     todo = {"copy": lambda: target.copy_(source), "in place": target.neg_}
     yield None
     while True:
         found = {}
         for name, run in todo.items():
+            setting.wait()
             start = time.perf_counter()
             run()
+            setting.wait()
             found[name] = time.perf_counter() - start
         yield found
 
@@ -160,7 +215,7 @@ def period_of(method: str) -> int:
 
 
 def words(method: str, named: Named) -> int:
-    """Return how many numbers a step reads and writes at the least, from its equations."""
+    """Return how many numbers a step reads and writes at the least, from its equations, in float32."""
     opt = ours(method, named, "")
     count = 0
     for group in opt.param_groups:
@@ -203,12 +258,18 @@ def compiling(method: str, named: Named) -> float:
     return time.perf_counter() - start
 
 
-def facts(method: str, set_name: str, threads: int) -> Generator[dict[str, float], int, None]:
+def facts(method: str, setting: Setting) -> Generator[dict[str, float], int, None]:
     """Tell what follows from the equations alone."""
-    torch.set_num_threads(threads)
-    named = parameters(set_name)
+    torch.set_num_threads(setting.threads)
+    named = parameters(setting.set_name)
     compiling(method, named)  # what Python imports and caches the first time is not the point
-    yield {"words": words(method, named), "compile": compiling(method, named)}
+    again = sum(p.numel() for _, p in named) if setting.clip else 0  # a norm reads all gradients before
+    yield {"words": words(method, named) + again, "compile": compiling(method, named)}
+
+
+def name_of_the_device() -> Generator[str, int, None]:
+    """Tell which GPU this is; asked in a process of its own, for one that knows it cannot fork any more."""
+    yield f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
 
 
 # Processes ---------------------------------------------------------------------------------------
