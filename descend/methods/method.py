@@ -11,7 +11,7 @@ everything else is here::
 import inspect
 import typing
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -21,11 +21,12 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from descend.errors import UsageError, nearest
-from descend.methods import evaluating, modifiers, same_again, storing
+from descend.methods import evaluating, gathering, modifiers, same_again, storing
 from descend.methods.checks import check_group
 from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
 from descend.methods.families import family_of
+from descend.methods.gathering import by_form, moving_of
 from descend.methods.loading import take_over
 from descend.methods.modifiers import MODIFIERS, composed
 from descend.methods.modifiers.calls import taken
@@ -259,25 +260,28 @@ class Method(Constructor):
                 modifiers.complete(group, self.state)
             moving = taken(self, active, closure, moving)
         work: dict[Rule, list[Batch]] = {}
+        made: list[list[Batch]] = []  # of each group
         for group, (owners, w, g) in moving:
+            made.append([])
             if not owners:
                 continue
             rule, h = self._rule(group, active), self._hyperparameters(group, active)
-            for form, found in _sorted_by_form(rule, owners, w, g):
-                work.setdefault(rule, []).extend(self._batches(rule, form, group, h, *found))
+            for form, found in by_form(rule, owners, w, g):
+                batches = gathering.batches(self, rule, form, group, h, *found)
+                work.setdefault(rule, []).extend(batches)
+                made[-1] += batches
         for rule, batches in work.items():
             self._execute(rule, batches)
         if self.executor == "fused" and not active:
-            self._hold(moving, work)
+            self._hold(moving, made)
         return loss
 
-    def _hold(self, moving: Moving, work: dict[Rule, list[Batch]]) -> None:
+    def _hold(self, moving: Moving, made: list[list[Batch]]) -> None:
         """Hold what this step found out, for steps like it."""
         self._held.clear()
-        for group, (owners, w, _) in moving:
+        for (group, (owners, _, _)), batches in zip(moving, made, strict=True):
             rule = self._class(group).rule
-            batch = next((b for b in work.get(rule, ()) if b.w is w), None)
-            held = None if batch is None else same_again.hold(self, group, rule, owners, batch)
+            held = same_again.hold(self, group, rule, owners, batches) if batches else None
             if held is None:  # all groups, or none: their totals belong together
                 self._held.clear()
                 return
@@ -303,7 +307,7 @@ class Method(Constructor):
 
     def _found(self) -> Moving:
         """Return each group with its parameters that have a gradient, these as real, and the gradients."""
-        return [(group, _moving(group)) for group in self.param_groups]
+        return [(group, moving_of(group)) for group in self.param_groups]
 
     @property
     def needs_closure(self) -> bool:
@@ -342,59 +346,6 @@ class Method(Constructor):
             for name in active:  # on in another group
                 h[name] = h.get(name) or 0.0
         return h
-
-    def _batches(
-        self,
-        rule: Rule,
-        form: str | None,
-        group: dict[str, Any],
-        h: dict[str, Any],
-        owners: list[Tensor],
-        w: list[Tensor],
-        g: list[Tensor],
-    ) -> list[Batch]:
-        """Count the step, and gather what it works on."""
-        if storing.asked(group):
-            found = storing.batches(self, rule, form, group, h, owners, w, g)
-        else:
-            found = [self._plain_batch(rule, form, h, owners, w, g)]
-        for name, kept in rule.keeps(h, form).items():
-            if kept.kind == "all":
-                if name not in group:  # a group that came later has the same number as the others
-                    known = next((x[name] for x in self.param_groups if name in x), None)
-                    group[name] = kept.fresh(w[0], h) if known is None else known.clone()
-                for i, batch in enumerate(found):  # all need the old number, and the first writes the new
-                    batch.kept[name] = [group[name].clone() if i else group[name]]
-        return found
-
-    def _plain_batch(
-        self,
-        rule: Rule,
-        form: str | None,
-        h: dict[str, Any],
-        owners: list[Tensor],
-        w: list[Tensor],
-        g: list[Tensor],
-    ) -> Batch:
-        keeps = rule.keeps(h, form)
-        batch = Batch(w, g, {name: [] for name in keeps}, [], h, form)
-        each = [(n, k, batch.kept[n]) for n, k in keeps.items() if k.kind != "all"]
-        state, steps = self.state, batch.steps
-        for p, x in zip(owners, w, strict=True):
-            own = state[p]
-            own["step"] = step = int(own.get("step", 0)) + 1
-            steps.append(step)
-            for name, kept, values in each:
-                value = own.get(name)
-                if value is None:
-                    value = own[name] = kept.fresh(x, h)
-                values.append(value)
-        return batch
-
-    def _parameter_numbers(self) -> dict[Tensor, int]:
-        """Return each parameter's number, in the order of the groups."""
-        everything = (p for group in self.param_groups for p in group["params"])
-        return {p: i for i, p in enumerate(everything)}
 
     def evaluation(self) -> AbstractContextManager[None]:
         """Evaluate where the method evaluates: ``with opt.evaluation(): loss = ...``.
@@ -454,39 +405,6 @@ def _bytes_per_parameter(rule: Rule, defaults: Mapping[str, Any]) -> float:
     numbers = sum(k.fresh(like, defaults).numel() for k in large)
     size = 4 * numbers / like.numel()
     return int(size) if size.is_integer() else size
-
-
-def _moving(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Return the parameters of a group that have a gradient, as they are and as real, and the gradients."""
-    owners: list[Tensor] = []
-    w: list[Tensor] = []
-    g: list[Tensor] = []
-    for p in group["params"]:
-        gradient = p.grad
-        if gradient is None:
-            continue
-        if gradient.is_sparse:
-            raise UsageError("dense gradients", "a sparse one", "set sparse=False in the embedding")
-        owners.append(p)
-        if p.is_complex():
-            w.append(torch.view_as_real(p))
-            g.append(torch.view_as_real(gradient.resolve_conj()))
-        else:
-            w.append(p)
-            g.append(gradient)
-    return owners, w, g
-
-
-def _sorted_by_form(
-    rule: Rule, *lists: list[Tensor]
-) -> Iterator[tuple[str | None, tuple[list[Tensor], ...]]]:
-    """Sort owners, parameters and gradients into the rule's forms."""
-    if rule.form is None:
-        yield None, lists
-        return
-    forms = [rule.form(w) for w in lists[1]]
-    for form in dict.fromkeys(forms):
-        yield form, tuple([x for x, f in zip(values, forms, strict=True) if f == form] for values in lists)
 
 
 def _plain_number(value: Any) -> Any:

@@ -26,9 +26,15 @@ ITERATION = {
 """Ranges of the iteration's hyperparameters."""
 
 
-def as_matrices(x: Tensor, stacked: float) -> Tensor:
-    """Return a tensor of more than two dimensions as a matrix (out, rest), or as the stack that it is."""
-    return x if x.ndim == 2 or stacked else x.flatten(1)
+def as_matrices(x: Tensor, stacked: float, first: int = 0) -> Tensor:
+    """Return a tensor of more than two dimensions as a matrix (out, rest), or as the stack that it is.
+
+    Args:
+        x: the tensor.
+        stacked: whether it is a stack.
+        first: how many dimensions in front of it are left alone.
+    """
+    return x if x.ndim == 2 + first or stacked else x.flatten(1 + first)
 
 
 def scale_of(m: int, n: int, convention: float) -> float:
@@ -60,13 +66,35 @@ upright.batched = each_upright  # type: ignore[attr-defined]
 
 def followed(v: Tensor, o: Tensor, beta2: float, stacked: float) -> Tensor:
     """Return the running mean square of each row."""
-    rows = as_matrices(o, stacked).square().mean(-1, keepdim=True)
-    return torch.lerp(v, rows.to(v.dtype), 1 - beta2)
+    return _followed(v, as_matrices(o, stacked), beta2)
+
+
+def _followed(v: Tensor, o: Tensor, beta2: float) -> Tensor:
+    return torch.lerp(v, o.square().mean(-1, keepdim=True).to(v.dtype), 1 - beta2)
+
+
+def each_followed(v: Tensor, o: Tensor, beta2: float, stacked: float) -> Tensor:
+    """Do the same with each of a stack."""
+    return _followed(v, as_matrices(o, stacked, 1), beta2)
+
+
+followed.stacked = each_followed  # type: ignore[attr-defined]
 
 
 def evened(o: Tensor, v: Tensor, stacked: float, convention: float) -> Tensor:
     """Return the matrix with rows divided by their recent size, at the length of the convention."""
-    y = as_matrices(o, stacked)
+    return _evened(as_matrices(o, stacked), v, convention).view(o.shape)
+
+
+def each_evened(o: Tensor, v: Tensor, stacked: float, convention: float) -> Tensor:
+    """Do the same with each of a stack."""
+    return _evened(as_matrices(o, stacked, 1), v, convention).view(o.shape)
+
+
+evened.stacked = each_evened  # type: ignore[attr-defined]
+
+
+def _evened(y: Tensor, v: Tensor, convention: float) -> Tensor:
     eps = 1e-10  # the authors'; a row of zeros stays one
     found = y / (v.sqrt() + eps).to(y.dtype)
     length = torch.linalg.vector_norm(found, dim=(-2, -1), keepdim=True) + eps
@@ -75,7 +103,7 @@ def evened(o: Tensor, v: Tensor, stacked: float, convention: float) -> Tensor:
         goal: float | Tensor = 0.2 * (m * n) ** 0.5
     else:
         goal = scale_of(m, n, convention) * torch.linalg.vector_norm(y, dim=(-2, -1), keepdim=True)
-    return found.mul_(goal / length).view(o.shape)
+    return found.mul_(goal / length)
 
 
 @rule(m=elementwise)

@@ -8,13 +8,19 @@ Every round is a polynomial of the m × m matrix x xᵀ times x. So for a matrix
 rounds are done on the small side: R = x xᵀ, then R and the product Q of the polynomials, and Q x once at the
 end (the Gram form). In exact arithmetic that is the same; in bfloat16 the small singular values drown in
 the roundings of R, so R is taken afresh after three rounds. ``docs/decisions.md`` has the figures.
+
+On a GPU, where a symmetric product is computed up to its diagonal (:mod:`.products`), the small side is never
+dearer, and all matrices with the same small side go together, long, wide or square.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
+
+from descend.methods import products
 
 ROUNDS = {torch.bfloat16: 3, torch.float16: 3}
 """Rounds in the Gram form before R is taken afresh; dtypes with more digits need no fresh start."""
@@ -43,10 +49,7 @@ def orthogonal(
     Returns:
         A new tensor of the same shape and dtype.
     """
-    stack = x.reshape(x.shape[:-2].numel(), *x.shape[-2:])
-    y = torch.empty(stack.shape, dtype=_dtype(x.dtype, x.device), device=x.device)
-    y.copy_(stack)
-    return _rounds(y, a, b, c, eps, int(steps), scale).view(x.shape).to(x.dtype)
+    return each_orthogonal([x], a, b, c, eps, steps, [scale])[0]
 
 
 def each_orthogonal(
@@ -54,22 +57,85 @@ def each_orthogonal(
 ) -> list[Tensor]:
     """Return :func:`orthogonal` of each matrix of a list; those of one shape (and scale) are stacked."""
     found: dict[int, Tensor] = {}
-    for alike in _alike(xs):
-        first = xs[alike[0]]
-        shape, dtype = first.shape, _dtype(first.dtype, first.device)
-        y = torch.empty((len(alike), *shape), dtype=dtype, device=first.device)
-        torch._foreach_copy_(list(y.unbind()), [xs[i] for i in alike])
-        stack = y.view(len(alike) * shape[:-2].numel(), *shape[-2:])
-        y = _rounds(stack, a, b, c, eps, int(steps), scales[alike[0]]).view(len(alike), *shape)
-        found.update(zip(alike, y.to(first.dtype).unbind(), strict=True))
+    families: dict[object, list[_Stack]] = {}
+    for alike in _alike(xs, scales):
+        stack = _stacked(xs, alike, scales[alike[0]], eps)
+        y = stack.y
+        if products.fast(y):
+            families.setdefault((min(y.shape[-2:]), y.device), []).append(stack)
+            continue
+        if 0 not in y.shape:
+            y = _rounds(y, a, b, c, int(steps), stack.scale)
+        found.update(stack.apart(y))
+    for stacks in families.values():
+        for stack, y in zip(stacks, _family(stacks, a, b, c, int(steps)), strict=True):
+            found.update(stack.apart(y))
     return [found[i] for i in range(len(xs))]
 
 
-def _alike(xs: Sequence[Tensor]) -> list[list[int]]:
-    """Group tensors of one shape, dtype and device."""
+@dataclass(slots=True)
+class _Stack:
+    """Tensors of one shape, as one stack of matrices.
+
+    Attributes:
+        y: shape (k, m, n), of norm 1.
+        index: which tensors they are.
+        shape: of each.
+        dtype: of each.
+        scale: a factor of the result.
+    """
+
+    y: Tensor
+    index: list[int]
+    shape: torch.Size
+    dtype: torch.dtype
+    scale: float
+
+    def apart(self, y: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Return the tensors of a stack by their places in the list."""
+        whole = y.view(len(self.index), *self.shape).to(self.dtype)
+        return zip(self.index, whole.unbind(), strict=True)
+
+
+def _stacked(xs: Sequence[Tensor], index: list[int], scale: float, eps: float) -> _Stack:
+    first = xs[index[0]]
+    shape = first.shape
+    y = torch.empty((len(index), *shape), dtype=_dtype(first.dtype, first.device), device=first.device)
+    torch._foreach_copy_(list(y.unbind()), [xs[i] for i in index])
+    y = y.view(len(index) * shape[:-2].numel(), *shape[-2:])
+    if y.numel():
+        y /= torch.linalg.vector_norm(y, dim=(-2, -1), keepdim=True).clamp_min(eps)
+    return _Stack(y, index, shape, first.dtype, scale)
+
+
+def _family(stacks: Sequence[_Stack], a: float, b: float, c: float, steps: int) -> list[Tensor]:
+    """Run the rounds on stacks whose small sides have one length: all R and Q are one stack."""
+    ys = [stack.y for stack in stacks]
+    counts = [len(y) for y in ys]
+    tall = [y.shape[-2] > y.shape[-1] for y in ys]
+    side = min(ys[0].shape[-2:])
+    gram = ys[0].new_empty(sum(counts), side, side)
+    most = ROUNDS.get(gram.dtype, steps)
+    while steps > 0:
+        now = min(most, steps)
+        steps -= now
+        for y, r, stands in zip(ys, gram.split(counts), tall, strict=True):
+            x = y.mT if stands else y
+            products.symmetric(x, x, out=r)
+        qs = _small_side(gram, a, b, c, now).split(counts)
+        for i, (stack, y, q) in enumerate(zip(stacks, ys, qs, strict=True)):
+            if steps == 0 and stack.scale != 1.0:
+                q *= stack.scale
+            dtype = stack.dtype if steps == 0 else y.dtype
+            ys[i] = products.to(dtype, y, q) if tall[i] else products.to(dtype, q, y)
+    return ys
+
+
+def _alike(xs: Sequence[Tensor], scales: Sequence[float]) -> list[list[int]]:
+    """Group tensors of one shape, dtype, device and scale."""
     groups: dict[tuple[object, ...], list[int]] = {}
-    for i, x in enumerate(xs):
-        groups.setdefault((x.shape, x.dtype, x.device), []).append(i)
+    for i, (x, scale) in enumerate(zip(xs, scales, strict=True)):
+        groups.setdefault((x.shape, x.dtype, x.device, scale), []).append(i)
     return list(groups.values())
 
 
@@ -87,11 +153,8 @@ def _dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def _rounds(y: Tensor, a: float, b: float, c: float, eps: float, steps: int, scale: float) -> Tensor:
-    """Run the rounds on a stack (k, m, n), which is overwritten."""
-    if 0 in y.shape:
-        return y
-    y /= torch.linalg.vector_norm(y, dim=(-2, -1), keepdim=True).clamp_min(eps)
+def _rounds(y: Tensor, a: float, b: float, c: float, steps: int, scale: float) -> Tensor:
+    """Run the rounds on a stack (k, m, n) of matrices of norm 1, which is overwritten."""
     if not y.is_cpu or min(y.shape[-2:]) < ALONE:
         return _iterated(y, a, b, c, steps, scale)
     for one in y:  # products of large matrices are faster on a CPU than stacks of them
@@ -124,24 +187,30 @@ def _iterated(y: Tensor, a: float, b: float, c: float, steps: int, scale: float)
 
 def _small_side(r: Tensor, a: float, b: float, c: float, rounds: int) -> Tensor:
     """Return the product of the polynomials of some rounds, from R = x xᵀ."""
+    added = _symmetric if products.fast(r) else _added
     q: Tensor | None = None
     while True:
-        p = _added(r, r, r, b, c)  # without its a: on the diagonal it would cost digits
+        p = added(r, r, r, b, c)  # without its a: on the diagonal it would cost digits
         if q is None:
             q = p.clone()
             q.diagonal(dim1=-2, dim2=-1).add_(a)
         else:
-            q = _added(q, p, q, a)
+            q = added(q, p, q, a)
         rounds -= 1
         if not rounds:
             return q
-        t = _added(r, p, r, a)
-        r = _added(t, t, p, a)
+        t = added(r, p, r, a)
+        r = added(t, t, p, a)
 
 
 def _added(x: Tensor, y: Tensor, z: Tensor, beta: float, alpha: float = 1.0) -> Tensor:
     """Return β x + α y z."""
     return (torch.addmm if x.ndim == 2 else torch.baddbmm)(x, y, z, beta=beta, alpha=alpha)
+
+
+def _symmetric(x: Tensor, y: Tensor, z: Tensor, beta: float, alpha: float = 1.0) -> Tensor:
+    """Return the same of stacks of symmetric matrices that commute."""
+    return products.symmetric(y, z, x, alpha, beta)
 
 
 def _gram(y: Tensor) -> Tensor:

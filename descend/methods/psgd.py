@@ -1,14 +1,17 @@
 """PSGD: a preconditioner learned by descent of its own, on a Lie group."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from descend.methods import products
 from descend.methods.equations import absolute, exp, given, maximum, mean, minimum, sqrt, whole
 from descend.methods.method import Method
 from descend.methods.rule import elementwise, matrix, rule
-from descend.methods.sides import along
+from descend.methods.sides import each_along, each_unfolded
 
 SAVING = (None, "smart_one_diag", "one_diag", "all_diag")
 """Which sides are diagonal: none, the longest where one is, the longest, all."""
@@ -51,6 +54,18 @@ def unit(q: Tensor, scale: float) -> Tensor:
     return scale * one
 
 
+def _each(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a function of one, done once for a whole stack: its result is the same for all."""
+
+    def once(x: Tensor, *args: Any) -> Tensor:
+        return function(x[0], *args).expand_as(x).clone()
+
+    return once
+
+
+unit.stacked = _each(unit)  # type: ignore[attr-defined]
+
+
 def probe(x: Tensor, step: float) -> Tensor:
     """Return numbers from N(0, 1), the same for the same shape, step and device."""
     seed = int(step) * 1_000_003 + sum(n * 31**k for k, n in enumerate(x.shape))
@@ -58,15 +73,34 @@ def probe(x: Tensor, step: float) -> Tensor:
     return torch.randn(x.shape, generator=generator, device=x.device).to(x.dtype)
 
 
+probe.stacked = _each(probe)  # type: ignore[attr-defined]
+
+
+def _alone(stacked: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a function of stacks as one of tensors, which carries it."""
+
+    @wraps(stacked)
+    def alone(*args: Any) -> Tensor:
+        return stacked(*(a.unsqueeze(0) if isinstance(a, Tensor) else a for a in args)).squeeze(0)
+
+    alone.stacked = stacked  # type: ignore[attr-defined]
+    return alone
+
+
+# From here on everything is written for stacks: x is (how many, shape of one), q (how many, n, n) or,
+# where it is diagonal, (how many, n).
 def _times(x: Tensor, k: int, q: Tensor) -> Tensor:
     """Multiply side k of x by a factor."""
-    return along(x, k, q) if q.ndim == 2 else x * q.reshape([-1 if i == k else 1 for i in range(x.ndim)])
+    if q.ndim == 3:
+        return each_along(x, k, q)
+    return x * q.view([n if i in (0, k + 1) else 1 for i, n in enumerate(x.shape)])
 
 
 def _flattened(x: Tensor) -> Tensor:
-    return x.reshape(_flat(x.shape))
+    return x.reshape(len(x), *_flat(x.shape[1:]))
 
 
+@_alone
 def whitened(x: Tensor, *qs: Tensor) -> Tensor:
     """Return Q₀ x Q₁ᵀ."""
     y = _flattened(x)
@@ -75,11 +109,12 @@ def whitened(x: Tensor, *qs: Tensor) -> Tensor:
     return y.reshape(x.shape)
 
 
+@_alone
 def unwhitened(v: Tensor, *qs: Tensor) -> Tensor:
     """Return Q₀⁻ᵀ v Q₁⁻¹."""
     y = _flattened(v)
     for k, q in enumerate(qs):
-        if q.ndim == 1:
+        if q.ndim == 2:
             y = _times(y, k, 1 / q)
         elif k == 0:
             y = torch.linalg.solve_triangular(q.mT, y, upper=False)
@@ -88,45 +123,52 @@ def unwhitened(v: Tensor, *qs: Tensor) -> Tensor:
     return y.reshape(v.shape)
 
 
+@_alone
 def applied(x: Tensor, *qs: Tensor) -> Tensor:
     """Return the preconditioned x: Q₀ᵀQ₀ x Q₁ᵀQ₁."""
     y = _flattened(x)
     for k, q in enumerate(qs):
-        y = _times(_times(y, k, q), k, q.mT) if q.ndim == 2 else _times(y, k, q * q)
+        y = _times(_times(y, k, q), k, q.mT) if q.ndim == 3 else _times(y, k, q * q)
     return y.reshape(x.shape)
 
 
 def _size(x: Tensor) -> Tensor:
-    """Return a lower bound of a symmetric matrix's spectral norm; of a vector, the largest number."""
-    largest = x.abs().max()
-    if x.ndim == 1:
+    """Return a lower bound of each symmetric matrix's spectral norm; of a vector, the largest number."""
+    largest = x.abs().flatten(1).amax(1)
+    if x.ndim == 2:
         return largest
-    x = x / largest.clamp_min(torch.finfo(x.dtype).tiny)
-    row = x[:, x.square().sum(0).argmax()] @ x
-    row = row / torch.linalg.vector_norm(row).clamp_min(torch.finfo(x.dtype).tiny)
-    return torch.linalg.vector_norm(x @ row) * largest
+    tiny = torch.finfo(x.dtype).tiny
+    x = x / largest.clamp_min(tiny).view(-1, 1, 1)
+    longest = x.square().sum(1).argmax(1).view(-1, 1, 1)
+    row = torch.take_along_dim(x, longest, 2).mT @ x
+    row = row / torch.linalg.vector_norm(row, dim=2, keepdim=True).clamp_min(tiny)
+    return torch.linalg.vector_norm(row @ x, dim=(1, 2)) * largest
 
 
+@_alone
 def fitted(q: Tensor, a: Tensor, b: Tensor, rate: float, k: float) -> Tensor:
     """Return side k's factor after a step on its group, towards a₍ₖ₎a₍ₖ₎ᵀ = b₍ₖ₎b₍ₖ₎ᵀ."""
     if not q.numel():
         return q.clone()
-    a, b = (_flattened(x).movedim(int(k), 0).flatten(1) if x.ndim > 1 else x.reshape(-1, 1) for x in (a, b))
-    if q.ndim == 2:
-        aa, bb = a @ a.mT, b @ b.mT
-        step = (aa - bb).triu() @ q
+    a, b = (each_unfolded(_flattened(x), int(k)) if x.ndim > 2 else x.reshape(len(x), -1, 1) for x in (a, b))
+    if q.ndim == 3:
+        aa, bb = products.symmetric(a, a), products.symmetric(b, b)
+        step = products.product((aa - bb).triu(), q)
     else:
-        aa, bb = a.square().sum(1), b.square().sum(1)
+        aa, bb = a.square().sum(2), b.square().sum(2)
         step = (aa - bb) * q
-    return q - rate * step / _size(aa + bb).clamp_min(torch.finfo(q.dtype).tiny)
+    size = _size(aa + bb).clamp_min(torch.finfo(q.dtype).tiny)
+    return q - rate * step / size.view(-1, *(1 for _ in q.shape[1:]))
 
 
+@_alone
 def balanced(q: Tensor, *qs: Tensor) -> Tensor:
     """Return q scaled so that the largest numbers of all factors are equal; their product stays as it is."""
     if not q.numel():
         return q.clone()
-    largest = torch.stack([x.abs().max() for x in qs])
-    return q * (largest.log().mean().exp() / q.abs().max())
+    largest = torch.stack([x.abs().flatten(1).amax(1) for x in qs])
+    factor = largest.log().mean(0).exp() / q.abs().flatten(1).amax(1)
+    return q * factor.view(-1, *(1 for _ in q.shape[1:]))
 
 
 def updates(h: Any, step: Any) -> Any:

@@ -70,7 +70,13 @@ def prodigy(w: Any, g: Any, s: Any, h: Any) -> Any:
     return w - step * (s.m / (sqrt(s.v) + h.eps * s.d))
 
 
-@rule(m=elementwise, v=elementwise.non_negative(), pulls=elementwise, d=one_for_all.starting("d0"), d_numerator=one_for_all)
+@rule(
+    m=elementwise,
+    v=elementwise.non_negative(),
+    pulls=elementwise,
+    d=one_for_all.starting("d0"),
+    d_numerator=one_for_all,
+)
 def dadapt_adam(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Estimate the distance d to the solution from below, and average steps of Adam with d for a rate."""
     beta1, beta2 = h.betas

@@ -8,12 +8,13 @@ gradients of the same format, all counts equal. Where anything differs, the step
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter, is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from descend.methods import storing
 from descend.methods.executors import fused
 from descend.methods.rule import Batch, Rule
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from descend.methods.method import Method
 
 _gradient, _count = attrgetter("grad"), itemgetter("step")
+_formats = [(name, 0 if name == "rounding_seed" else None) for name in storing.NAMES]
 
 
 class Held:
@@ -30,29 +32,60 @@ class Held:
         rule: the group's equations.
         owners: its parameters that had a gradient.
         own: their states.
-        kept: what is kept: (how to take it from a state, what it was).
+        asked: the number formats that the group asks for.
+        kept: what is kept: (how to take it from a state, of whose states, what it was).
         for_all: the numbers kept for all parameters: (name in the group, what it was).
-        plan: the executor's own.
+        plans: the executor's own, one a batch: (which gradients, plan).
     """
 
-    __slots__ = ("for_all", "kept", "own", "owners", "plan", "rule")
+    __slots__ = ("asked", "for_all", "kept", "own", "owners", "plans", "rule")
 
-    def __init__(self, method: Method, rule: Rule, owners: list[Tensor], batch: Batch, plan: fused.Plan):
-        self.rule, self.owners, self.plan = rule, owners, plan
+    def __init__(self, method: Method, group: dict[str, Any], rule: Rule, owners: list[Tensor]):
+        self.rule, self.owners, self.asked = rule, owners, _asked(group)
         self.own = [method.state[p] for p in owners]
-        each = {name: values for name, values in batch.kept.items() if rule.kept[name].kind != "all"}
-        self.kept = [(itemgetter(name), values) for name, values in each.items()]
-        self.for_all = [(name, values[0]) for name, values in batch.kept.items() if name not in each]
+        self.kept: list[tuple[itemgetter[Any], list[Any], list[Tensor]]] = []
+        self.for_all: list[tuple[str, Tensor]] = []
+        self.plans: list[tuple[list[int] | None, fused.Plan]] = []
+
+    def add(self, batch: Batch, index: list[int] | None, plan: fused.Plan) -> None:
+        """Hold what is known of one batch.
+
+        Args:
+            batch: the batch.
+            index: which of the owners it has; ``None`` for all.
+            plan: the executor's.
+        """
+        own = self.own if index is None else [self.own[i] for i in index]
+        each = {name: values for name, values in batch.kept.items() if self.rule.kept[name].kind != "all"}
+        self.for_all += [(name, values[0]) for name, values in batch.kept.items() if name not in each]
+        if batch.stored is not None:
+            each |= {storing.beside(name): values for name, values in batch.stored.beside.items()}
+        self.kept += [(itemgetter(name), own, values) for name, values in each.items()]
+        self.plans.append((index, plan))
 
 
 def hold(
-    method: Method, group: dict[str, Any], rule: Rule, owners: list[Tensor], batch: Batch
+    method: Method, group: dict[str, Any], rule: Rule, owners: list[Tensor], batches: Sequence[Batch]
 ) -> Held | None:
     """Hold what a step just taken found out about a group; ``None`` where the next needs the long way."""
-    if not all(map(is_, owners, batch.w)):
-        return None  # some are complex
-    plan = fused.plan(rule, batch, len(method.param_groups) == 1)
-    return None if plan is None else Held(method, rule, list(owners), batch, plan)
+    held, alone = Held(method, group, rule, list(owners)), len(batches) == 1
+    places = {} if alone else {id(p): i for i, p in enumerate(owners)}
+    for batch in batches:
+        if alone:
+            index = None if all(map(is_, owners, batch.w)) else []
+        else:
+            index = [places.get(id(w), -1) for w in batch.w]
+        if index is not None and (not index or min(index) < 0):
+            return None  # some are complex
+        plan = fused.plan(rule, batch, alone and len(method.param_groups) == 1)
+        if plan is None:
+            return None
+        held.add(batch, index, plan)
+    return held if alone or not held.for_all else None
+
+
+def _asked(group: Mapping[str, Any]) -> list[Any]:
+    return [group.get(name, start) for name, start in _formats]
 
 
 def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any]) -> int:
@@ -64,13 +97,13 @@ def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any
         gradients = [g for g in gradients if g is not None]
         if len(params) != len(own):
             return 0
-    if not all(map(is_, params, held.owners)):
+    if not all(map(is_, params, held.owners)) or _asked(group) != held.asked:
         return 0
     if not all(map(is_, map(method.state.get, params), own)):
         return 0
     try:
-        for take_from, values in held.kept:
-            if not all(map(is_, map(take_from, own), values)):
+        for take_from, states, values in held.kept:
+            if not all(map(is_, map(take_from, states), values)):
                 return 0
         for name, value in held.for_all:
             if group[name] is not value:
@@ -81,11 +114,15 @@ def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any
     step = counts[0] + 1
     if counts.count(step - 1) != len(counts):
         return 0
-    return step if held.plan.ready(gradients, step, h) else 0
+    for index, plan in held.plans:
+        if not plan.ready(gradients if index is None else [gradients[i] for i in index], step, h):
+            return 0
+    return step
 
 
 def take(held: Held, step: int) -> None:
     """Take the step that was found ready."""
-    held.plan.go()
+    for _, plan in held.plans:
+        plan.go()
     for own in held.own:
         own["step"] = step

@@ -49,14 +49,25 @@ spectral.batched = each_spectral  # type: ignore[attr-defined]
 
 def lines(x: Tensor, dim: float, normalized: float) -> Tensor:
     """Bring every column (dim 0) or row (dim 1) to length √out, or 1; in all to a share of it."""
-    y = x.flatten(1)
-    m, n = y.shape
-    size = torch.linalg.vector_norm(y, dim=int(dim), keepdim=True)
+    return _lines(x.flatten(1), dim, normalized).view(x.shape)
+
+
+def each_lines(x: Tensor, dim: float, normalized: float) -> Tensor:
+    """Do the same with each of a stack."""
+    return _lines(x.flatten(2), dim, normalized).view(x.shape)
+
+
+lines.stacked = each_lines  # type: ignore[attr-defined]
+
+
+def _lines(y: Tensor, dim: float, normalized: float) -> Tensor:
+    m, n = y.shape[-2:]
+    size = torch.linalg.vector_norm(y, dim=int(dim) - 2, keepdim=True)
     if dim == 0:
         size = size / m**0.5 * (n if normalized else 1)
     else:
         size = size * (n**0.5 if normalized else 1)
-    return (y / (size + _EPS)).view(x.shape)
+    return y / (size + _EPS)
 
 
 def one_over_inputs(w: Tensor) -> Tensor:

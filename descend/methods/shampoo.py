@@ -5,33 +5,69 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from descend.methods import products
 from descend.methods.equations import norm, sqrt, where, whole
 from descend.methods.method import Method
 from descend.methods.modifiers import decoupled_decay
 from descend.methods.rule import Kept, elementwise, matrix, rule
-from descend.methods.sides import ORDERS, blocks, order, sides, split, together
+from descend.methods.sides import (
+    ORDERS,
+    blocks,
+    each_along,
+    each_blocks,
+    each_together,
+    each_unfolded,
+    order,
+    sides,
+    split,
+    together,
+)
 
 GRAFTS = ("none", "sgd", "adagrad", "rmsprop", "adam")
 """The methods whose steps' lengths Shampoo can take."""
 
 
-def _product(blocked: Tensor, k: int) -> Tensor:
-    """Return x₍ₖ₎x₍ₖ₎ᵀ of each block of x."""
-    a = blocked.movedim(k + 1, 1).flatten(2)
-    return a @ a.mT
-
-
 def tracked(gram: Tensor, g: Tensor, keep: float, take: float, k: float, size: float) -> Tensor:
     """Return keep·gram + take·g₍ₖ₎g₍ₖ₎ᵀ for every block."""
-    return keep * gram + take * _product(blocks(g, size), int(k))
+    return _track(gram.clone(), g, keep, take, k, size)
+
+
+def _track(gram: Tensor, g: Tensor, keep: float, take: float, k: float, size: float) -> Tensor:
+    """Do the same in place."""
+    a = each_unfolded(blocks(g, size), int(k))
+    if gram.numel():
+        products.symmetric(a, a, gram, take, keep, out=gram)
+    return gram
+
+
+def _each_track(gram: Tensor, g: Tensor, keep: float, take: float, k: float, size: float) -> Tensor:
+    a = each_unfolded(each_blocks(g, size).flatten(0, 1), int(k))
+    if gram.numel():
+        flat = gram.flatten(0, 1)
+        products.symmetric(a, a, flat, take, keep, out=flat)
+    return gram
+
+
+tracked.in_place = _track  # type: ignore[attr-defined]
+tracked.stacked = _each_track  # type: ignore[attr-defined]
 
 
 def root(gram: Tensor, scale: float, eps: float, power: float) -> Tensor:
-    """Return (gram/scale + ε I)^(−1/power) for every block."""
-    if not gram.isfinite().all():
-        return torch.full_like(gram, torch.nan)  # as the parameter is going to be
-    sizes, vectors = torch.linalg.eigh(gram / scale)
-    return (vectors * (sizes.clamp_min(0) + eps).pow(-1 / power).unsqueeze(-2)) @ vectors.mT
+    """Return (gram/scale + ε I)^(−1/power) for every block.
+
+    On a GPU this waits for it, as LAPACK's code for failure is looked at on the host.
+    """
+    return _each_root(gram.unsqueeze(0), scale, eps, power).squeeze(0)
+
+
+def _each_root(gram: Tensor, scale: float, eps: float, power: float) -> Tensor:
+    finite = gram.isfinite().flatten(1).all(1).view(-1, 1, 1, 1)
+    sizes, vectors = torch.linalg.eigh(gram.where(finite, 0.0) / scale)
+    found = (vectors * (sizes.clamp_min(0) + eps).pow(-1 / power).unsqueeze(-2)) @ vectors.mT
+    return found.where(finite, torch.nan)  # as the parameter is going to be
+
+
+root.stacked = _each_root  # type: ignore[attr-defined]
 
 
 def preconditioned(g: Tensor, *args: Any) -> Tensor:
@@ -39,12 +75,21 @@ def preconditioned(g: Tensor, *args: Any) -> Tensor:
     roots, (size,) = split(args)
     x = blocks(g, size)
     for k, a in enumerate(roots):
-        x = (a @ x.movedim(k + 1, 1).flatten(2)).unflatten(2, _others(x, k)).movedim(1, k + 1)
+        x = each_along(x, k, a)
     return together(x, g.shape, size)
 
 
-def _others(x: Tensor, k: int) -> tuple[int, ...]:
-    return tuple(n for i, n in enumerate(x.shape[1:]) if i != k)
+def _each_preconditioned(g: Tensor, *args: Any) -> Tensor:
+    roots, (size,) = split(args)
+    x = each_blocks(g, size)
+    shape = x.shape
+    x = x.flatten(0, 1)
+    for k, a in enumerate(roots):
+        x = each_along(x, k, a.flatten(0, 1))
+    return each_together(x.view(shape), g.shape[1:], size)
+
+
+preconditioned.stacked = _each_preconditioned  # type: ignore[attr-defined]
 
 
 def _shape(w: Tensor, size: int, k: int) -> tuple[int, int, int]:
@@ -65,7 +110,7 @@ def _kept() -> dict[str, Kept]:
 @rule(
     form=order,
     m=elementwise.when("momentum"),
-    v=elementwise.when("grafting", "adagrad", "rmsprop", "adam"),
+    v=elementwise.non_negative().when("grafting", "adagrad", "rmsprop", "adam"),
     **_kept(),
 )
 def shampoo(w: Any, g: Any, s: Any, h: Any) -> Any:

@@ -5,7 +5,8 @@ A tensor of order N has N sides; side k of a tensor x of shape (n₀, n₁, ...)
 matrix (it is too long, or was merged away) keeps one of shape (0, 0), which stands for the identity.
 
 The functions here are for :func:`.equations.whole`: tensors first, then numbers. ``merge`` is the longest
-side that merged dimensions may have, 0 where they stay as they are.
+side that merged dimensions may have, 0 where they stay as they are. Each carries ``stacked``, the same of
+stacks of tensors (:mod:`.stacks`), which on GPUs is also how one is done.
 """
 
 import math
@@ -13,6 +14,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from descend.methods import products
 
 ORDERS = ("vector", "matrix", "order 3", "order 4", "order 5", "order 6")
 """The forms of parameter, by how many sides they have; a number alone is a vector of one."""
@@ -61,6 +64,8 @@ def split(args: tuple[Any, ...]) -> tuple[list[Tensor], list[float]]:
 
 def along(x: Tensor, k: int, a: Tensor) -> Tensor:
     """Multiply side k of x by a: y₍ₖ₎ = a x₍ₖ₎."""
+    if not x.is_cpu:
+        return each_along(x.unsqueeze(0), k, a.unsqueeze(0)).squeeze(0)
     n = x.shape[k]
     before, after = x.shape[:k].numel(), x.shape[k + 1 :].numel()
     if after == 1:
@@ -70,6 +75,30 @@ def along(x: Tensor, k: int, a: Tensor) -> Tensor:
     else:
         y = a @ x.reshape(before, n, after)
     return y.reshape(*x.shape[:k], a.shape[0], *x.shape[k + 1 :])
+
+
+def each_along(x: Tensor, k: int, a: Tensor) -> Tensor:
+    """Multiply side k of each of a stack."""
+    if k == x.ndim - 2:
+        y = products.product(x.reshape(len(x), x.shape[1:-1].numel(), x.shape[-1]), a.mT)
+        return y.reshape(*x.shape[:-1], a.shape[1])
+    y = products.product(a, each_unfolded(x, k))
+    others = [n for i, n in enumerate(x.shape) if i not in (0, k + 1)]
+    return y.reshape(len(x), a.shape[1], *others).movedim(1, k + 1)
+
+
+def each_unfolded(x: Tensor, k: int) -> Tensor:
+    """Return side k of each of a stack as a matrix."""
+    if k == x.ndim - 2:
+        return x.reshape(len(x), x.shape[1:-1].numel(), x.shape[-1]).mT
+    return x.movedim(k + 1, 1).reshape(
+        len(x), x.shape[k + 1], x.shape[1 : k + 1].numel() * x.shape[k + 2 :].numel()
+    )
+
+
+def each_merged(x: Tensor, merge: float) -> Tensor:
+    """Return a stack with the dimensions of each merged."""
+    return x.reshape(len(x), *merged(x.shape[1:], merge))
 
 
 def unfolded(x: Tensor, k: int) -> Tensor:
@@ -99,6 +128,28 @@ def rotated_back(x: Tensor, *args: Any) -> Tensor:
     return _apart(y.reshape(x.shape), x)
 
 
+def _each_rotated(x: Tensor, *args: Any) -> Tensor:
+    bases, (merge,) = split(args)
+    y = each_merged(x, merge)
+    for k, q in enumerate(bases):
+        if q.numel():
+            y = each_along(y, k, q.mT)
+    return _apart(y.reshape(x.shape), x)
+
+
+def _each_rotated_back(x: Tensor, *args: Any) -> Tensor:
+    bases, (merge,) = split(args)
+    y = each_merged(x, merge)
+    for k, q in enumerate(bases):
+        if q.numel():
+            y = each_along(y, k, q)
+    return _apart(y.reshape(x.shape), x)
+
+
+rotated.stacked = _each_rotated  # type: ignore[attr-defined]
+rotated_back.stacked = _each_rotated_back  # type: ignore[attr-defined]
+
+
 def _apart(y: Tensor, x: Tensor) -> Tensor:
     return y.clone() if y.data_ptr() == x.data_ptr() else y
 
@@ -118,7 +169,9 @@ def tracked(gram: Tensor, x: Tensor, keep: float, take: float, k: float, merge: 
 
 def _track(gram: Tensor, x: Tensor, keep: float, take: float, k: float, merge: float) -> Tensor:
     """Do the same in place."""
-    if gram.numel():
+    if not gram.is_cpu:
+        _each_track(gram.unsqueeze(0), x.unsqueeze(0), keep, take, k, merge)
+    elif gram.numel():
         a = unfolded(x.reshape(merged(x.shape, merge)), int(k))
         for i in range(0, len(a), _BLOCK):
             some = slice(i, i + _BLOCK)
@@ -126,16 +179,33 @@ def _track(gram: Tensor, x: Tensor, keep: float, take: float, k: float, merge: f
     return gram
 
 
+def _each_track(gram: Tensor, x: Tensor, keep: float, take: float, k: float, merge: float) -> Tensor:
+    if gram.numel():
+        a = each_unfolded(each_merged(x, merge), int(k))
+        products.symmetric(a, a, gram, take, keep, out=gram, mirrors=False)
+    return gram
+
+
 tracked.in_place = _track  # type: ignore[attr-defined]
+tracked.stacked = _each_track  # type: ignore[attr-defined]
 
 
 def symmetric(gram: Tensor) -> Tensor:
     """Return the whole of a symmetric matrix from its lower triangle."""
+    if not gram.is_cpu:
+        return _each_symmetric(gram)
     whole = gram.clone()
     for i in range(_BLOCK, len(gram), _BLOCK):
         some = slice(i, i + _BLOCK)
         whole[:i, some] = gram[some, :i].mT
     return whole
+
+
+def _each_symmetric(gram: Tensor) -> Tensor:
+    return torch.tril(gram) + torch.tril(gram, -1).mT
+
+
+symmetric.stacked = _each_symmetric  # type: ignore[attr-defined]
 
 
 def blocks(x: Tensor, size: float) -> Tensor:
@@ -144,21 +214,44 @@ def blocks(x: Tensor, size: float) -> Tensor:
     Returns:
         A tensor of shape (number of blocks, one block's sides).
     """
-    lengths = [min(n, int(size)) for n in x.shape]
-    counts = [-(-n // b) if b else 1 for n, b in zip(x.shape, lengths, strict=True)]
-    missing = [c * b - n for n, c, b in zip(x.shape, counts, lengths, strict=True)]
+    if all(n <= size for n in x.shape):
+        return x.unsqueeze(0)
+    return each_blocks(x.unsqueeze(0), size).squeeze(0)
+
+
+def each_blocks(x: Tensor, size: float) -> Tensor:
+    """Cut each of a stack into blocks: (k, ...) to (k, number of blocks, one block's sides)."""
+    shape = x.shape[1:]
+    if all(n <= size for n in shape):
+        return x.unsqueeze(1)
+    lengths, counts = _cut(shape, size)
+    missing = [c * b - n for n, c, b in zip(shape, counts, lengths, strict=True)]
     if any(missing):
         x = torch.nn.functional.pad(x, [p for n in reversed(missing) for p in (0, n)])
-    x = x.reshape([part for c, b in zip(counts, lengths, strict=True) for part in (c, b)])
-    x = x.permute(*range(0, x.ndim, 2), *range(1, x.ndim, 2))
-    return x.reshape(math.prod(counts), *lengths)
+    x = x.reshape([len(x), *(part for c, b in zip(counts, lengths, strict=True) for part in (c, b))])
+    x = x.permute(0, *range(1, x.ndim, 2), *range(2, x.ndim, 2))
+    return x.reshape(len(x), math.prod(counts), *lengths)
 
 
 def together(x: Tensor, shape: torch.Size, size: float) -> Tensor:
     """Put blocks together again: the inverse of :func:`blocks`."""
+    if all(n <= size for n in shape):
+        return x.squeeze(0)
+    return each_together(x.unsqueeze(0), shape, size).squeeze(0)
+
+
+def each_together(x: Tensor, shape: torch.Size, size: float) -> Tensor:
+    """Do the inverse of :func:`each_blocks`; ``shape`` is that of one."""
+    if all(n <= size for n in shape):
+        return x.squeeze(1)
+    lengths, counts = _cut(shape, size)
+    x = x.reshape(len(x), *counts, *lengths)
+    x = x.permute([0, *(k for i in range(len(counts)) for k in (i + 1, len(counts) + i + 1))])
+    x = x.reshape([len(x), *(c * b for c, b in zip(counts, lengths, strict=True))])
+    return x[(slice(None), *(slice(n) for n in shape))]
+
+
+def _cut(shape: torch.Size, size: float) -> tuple[list[int], list[int]]:
+    """Return the lengths of a block's sides, and how many there are of each."""
     lengths = [min(n, int(size)) for n in shape]
-    counts = [-(-n // b) if b else 1 for n, b in zip(shape, lengths, strict=True)]
-    x = x.reshape(*counts, *lengths)
-    x = x.permute([k for i in range(len(counts)) for k in (i, len(counts) + i)])
-    x = x.reshape([c * b for c, b in zip(counts, lengths, strict=True)])
-    return x[tuple(slice(n) for n in shape)]
+    return lengths, [-(-n // b) if b else 1 for n, b in zip(shape, lengths, strict=True)]

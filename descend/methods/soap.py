@@ -5,12 +5,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from descend.methods import products
 from descend.methods.equations import given, lerp, mean, sqrt, whole
 from descend.methods.method import Method
 from descend.methods.rule import Kept, elementwise, matrix, rule
 from descend.methods.sides import (
     ORDERS,
     along,
+    each_along,
+    each_merged,
+    each_unfolded,
     merged,
     order,
     rotated,
@@ -45,30 +49,62 @@ def first_basis(basis: Tensor, g: Tensor, k: float, merge: float) -> Tensor:
     return torch.linalg.qr(a @ eigenvectors(a.mT @ a), mode="complete")[0]
 
 
+def _each_first_basis(basis: Tensor, g: Tensor, k: float, merge: float) -> Tensor:
+    if not basis.numel():
+        return basis.clone()
+    a = each_unfolded(each_merged(g, merge), int(k)).to(basis.dtype)
+    if a.shape[1] <= a.shape[2]:
+        return eigenvectors(a @ a.mT)
+    return torch.linalg.qr(a @ eigenvectors(a.mT @ a), mode="complete")[0]
+
+
+first_basis.stacked = _each_first_basis  # type: ignore[attr-defined]
+
+
 def eigenvectors(x: Tensor) -> Tensor:
-    """Return the eigenvectors of a symmetric matrix as columns, the largest eigenvalue first."""
+    """Return the eigenvectors of symmetric matrices as columns, the largest eigenvalue first.
+
+    On a GPU this waits for it, as LAPACK's code for failure is looked at on the host; it is done once.
+    """
     try:
         return torch.linalg.eigh(x)[1].flip(-1)
     except torch.linalg.LinAlgError:
         try:
             return torch.linalg.eigh(x.double())[1].flip(-1).to(x.dtype)
         except torch.linalg.LinAlgError:  # not finite, as the parameter is going to be
+            if x.ndim > 2:  # the others of the stack may be
+                return torch.stack([eigenvectors(one) for one in x])
             return torch.full_like(x, torch.nan)
 
 
 def powered(gram: Tensor, basis: Tensor) -> Tensor:
     """Return LQ: a step of power iteration."""
+    if not gram.is_cpu:
+        return _each_powered(gram.unsqueeze(0), basis.unsqueeze(0)).squeeze(0)
     return symmetric(gram) @ basis
+
+
+def _each_powered(gram: Tensor, basis: Tensor) -> Tensor:
+    return products.product(symmetric.stacked(gram), basis)  # type: ignore[attr-defined]
+
+
+powered.stacked = _each_powered  # type: ignore[attr-defined]
 
 
 def by_size(power: Tensor, basis: Tensor) -> Tensor:
     """Return the order of the eigenvalues diag(QᵀLQ), the largest first, as an executor keeps numbers."""
-    return (basis * power).sum(0).argsort(descending=True).to(power.dtype)
+    return (basis * power).sum(-2).argsort(-1, descending=True).to(power.dtype)
+
+
+by_size.stacked = by_size  # type: ignore[attr-defined]
 
 
 def next_basis(power: Tensor, places: Tensor) -> Tensor:
     """Return the orthogonal factor of LQ, its columns ordered by eigenvalue."""
-    return torch.linalg.qr(power[:, places.long()])[0]
+    return torch.linalg.qr(torch.take_along_dim(power, places.long().unsqueeze(-2), -1))[0]
+
+
+next_basis.stacked = next_basis  # type: ignore[attr-defined]
 
 
 def reordered(v: Tensor, *args: Any) -> Tensor:
@@ -79,6 +115,19 @@ def reordered(v: Tensor, *args: Any) -> Tensor:
         if places.numel():
             y = y.index_select(k, places.long())
     return _own(y.reshape(v.shape), v)
+
+
+def _each_reordered(v: Tensor, *args: Any) -> Tensor:
+    orders, (merge,) = split(args)
+    y = each_merged(v, merge)
+    for k, places in enumerate(orders):
+        if places.numel():
+            index = places.long().view(len(places), *(-1 if i == k else 1 for i in range(y.ndim - 1)))
+            y = torch.take_along_dim(y, index, k + 1)
+    return _own(y.reshape(v.shape), v)
+
+
+reordered.stacked = _each_reordered  # type: ignore[attr-defined]
 
 
 def moved(m: Tensor, *args: Any) -> Tensor:
@@ -94,6 +143,23 @@ def moved(m: Tensor, *args: Any) -> Tensor:
         else:
             y = along(along(y, k, old), k, new.mT)
     return _own(y.reshape(m.shape), m)
+
+
+def _each_moved(m: Tensor, *args: Any) -> Tensor:
+    tensors, (merge,) = split(args)
+    n = len(tensors) // 2
+    y = each_merged(m, merge)
+    for k, (old, new) in enumerate(zip(tensors[:n], tensors[n:], strict=True)):
+        if not old.numel():
+            continue
+        if old.shape[1] ** 2 <= y[0].numel():
+            y = each_along(y, k, products.product(new.mT, old))
+        else:
+            y = each_along(each_along(y, k, old), k, new.mT)
+    return _own(y.reshape(m.shape), m)
+
+
+moved.stacked = _each_moved  # type: ignore[attr-defined]
 
 
 def _own(y: Tensor, x: Tensor) -> Tensor:
@@ -114,7 +180,7 @@ def _kept() -> dict[str, Kept]:
     return found
 
 
-@rule(form=order, m=elementwise, v=elementwise, **_kept())
+@rule(form=order, m=elementwise, v=elementwise.non_negative(), **_kept())
 def soap(w: Any, g: Any, s: Any, h: Any) -> Any:
     """Take Adam's step in the eigenbases of the sides' mean products; m is kept in those bases."""
     beta1, beta2 = h.betas

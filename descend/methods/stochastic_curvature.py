@@ -21,10 +21,11 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods import evaluating
+from descend.methods import evaluating, gathering
 from descend.methods.equations import absolute, lerp, maximum, minimum, sqrt, whole
 from descend.methods.executors.sharded import Part
-from descend.methods.method import Method, _moving
+from descend.methods.gathering import moving_of
+from descend.methods.method import Method
 from descend.methods.modifiers import ascent, decoupled_decay
 from descend.methods.modifiers.measuring import Moving
 from descend.methods.rule import Batch, Rule, elementwise, one_a_tensor, rule
@@ -82,7 +83,7 @@ class Curved(_Plumbing):
             found = {p: batch_size * _real(g) ** 2 for p, g in given}
         work: dict[Rule, list[Batch]] = {}
         for group in self._groups():
-            owners, w, _ = _moving(group)
+            owners, w, _ = moving_of(group)
             if not owners:
                 continue
             rule = _remembering(type(self).base, type(self).remember, self._estimator() == HUTCHINSON)
@@ -91,7 +92,9 @@ class Curved(_Plumbing):
                 index = [i for i, x in enumerate(w) if rule.form is None or rule.form(x) == form]
                 some = [owners[i] for i in index]
                 estimates = [found[p] for p in some]
-                batches = self._batches(rule, form, group, h, some, [w[i] for i in index], estimates)
+                batches = gathering.batches(
+                    self, rule, form, group, h, some, [w[i] for i in index], estimates
+                )
                 for p in some:
                     self.state[p]["step"] -= 1  # it was counted, and is not taken yet
                 work.setdefault(rule, []).extend(batches)

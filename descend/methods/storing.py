@@ -83,7 +83,8 @@ def batches(
 ) -> list[Batch]:
     """Count the step, and gather what it works on; what is stored alike goes together."""
     keeps = {n: k for n, k in rule.keeps(h, form).items() if k.kind != "all"}
-    numbers, seed = method._parameter_numbers(), group.get("rounding_seed", 0)
+    everything = (p for x in method.param_groups for p in x["params"])
+    numbers, seed = {p: i for i, p in enumerate(everything)}, group.get("rounding_seed", 0)
     found: dict[tuple[Any, ...], Batch] = {}
     for p, x, gradient in zip(owners, w, g, strict=True):
         own = method.state[p]

@@ -419,7 +419,7 @@ def test_soap(executor):
 
 def test_work_on_some_steps_is_not_done_on_the_others():
     def whole_operations(step):
-        return foreach.program(SOAP.rule, SOAP.defaults, step).source.count("[whole")
+        return foreach.program(SOAP.rule, SOAP.defaults, step).source.count("in_stacks(whole")
 
     assert [whole_operations(step) for step in range(1, 11)] == [4, 5, 5, 5, 7, 5, 5, 5, 7, 5]
     assert len({foreach.program(SOAP.rule, SOAP.defaults, step) for step in range(1, 100)}) == 3

@@ -17,7 +17,7 @@ import descend
 from descend.errors import UsageError
 from descend.methods import TABLE
 from descend.methods.equations import lerp, mean, norm, sqrt, total, whole
-from descend.methods.executors import fused, reference
+from descend.methods.executors import disk, fused, reference
 from descend.methods.executors.cpu import compiled, threads
 from descend.methods.executors.cpu.code import PIECE
 from descend.methods.executors.stages import Stages
@@ -381,7 +381,7 @@ def test_many_processes_share_the_folder(tmp_path, monkeypatch):
     for _ in range(8):
         child = os.fork()
         if child == 0:
-            fine = all(compiled._kept_code(f"{k:064x}", lambda: code) == code for k in range(20))
+            fine = all(disk.kept_code(f"{k:064x}", lambda: code) == code for k in range(20))
             os._exit(0 if fine else 1)
         children.append(child)
     assert all(os.waitpid(child, 0)[1] == 0 for child in children)

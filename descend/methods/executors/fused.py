@@ -1,33 +1,28 @@
-"""A rule in as few passes over memory as its equations allow, on the CPU.
+"""A rule in as few passes over memory as its equations allow, on CPUs and on CUDA devices.
 
-Each path through a rule's branches is compiled once for the number formats at hand (:mod:`.stages`,
-:mod:`.cpu.machine`, :mod:`.cpu.compiled`). Here a step's tensors are sorted into jobs that one such code can
-take, and the code is run on threads, torch's own. Numbers narrower than float32 are computed with in float32
-and rounded once, when they are stored. What has no such code (another device, another format) is run by
-:mod:`.foreach`, in the same step.
+Each path through a rule's branches is compiled once for the number formats at hand (:mod:`.stages`), by the
+engine of the device (:mod:`.engines`). Here a step's tensors are sorted into jobs that one such code can
+take. Numbers narrower than float32 are computed with in float32 and rounded once, when they are stored. What
+has no such code (another device, another format) is run by :mod:`.foreach`, in the same step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from descend.methods.executors import foreach, sharded
-from descend.methods.executors.cpu.code import Code, code
-from descend.methods.executors.cpu.job import Job
-from descend.methods.executors.cpu.machine import BYTES
-from descend.methods.executors.cpu.plan import Plan
+from descend.methods.executors.engines import ENGINES, FORMATS, Job, Plan, engine
+from descend.methods.executors.numbered import Traced
 from descend.methods.rule import Batch, Rule
+from descend.parameters.formats import Format
 
-_dtype = attrgetter("dtype")
-
-TOGETHER = 1 << 22
-"""Elements that are taken at once where temporaries are needed: 16 MiB a temporary."""
-
-_FORMATS = set(BYTES)
+_dtype, _device = attrgetter("dtype"), attrgetter("device")
 
 
 def run(rule: Rule, batches: Sequence[Batch]) -> None:
@@ -41,14 +36,17 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
     jobs: list[Job] = []
     rest: list[Batch] = []
     for batch in batches:
-        for part in _local(rule, batch, rest):
-            jobs += _jobs(rule, part, rest)
+        for unscaled in _unscaled(rule, batch):
+            for part in _local(rule, unscaled, rest):
+                jobs += _jobs(rule, part, rest)
+    if len(jobs) == 1 and not rest:
+        jobs[0].alone = True
     for job in jobs:
-        if job.code.graph.totals:
+        if job.code.graph.totals and not job.alone:
             running.append(job.phases())
         else:
             for _ in job.phases():
-                raise AssertionError("a rule without totals does not stop")
+                raise AssertionError("a job that needs no others does not stop")
     if rest:
         foreach.run(rule, rest, running)
     elif running:
@@ -66,51 +64,93 @@ def _jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
         yield _job(found, batch)
 
 
-def _one_code(rule: Rule, batch: Batch) -> Code | None:
+def _one_code(rule: Rule, batch: Batch) -> Traced | None:
     """Return the one code that can take all tensors of a batch as they lie in memory, if there is one."""
-    h, steps = batch.hyperparameters, batch.steps
+    h, steps, device = batch.hyperparameters, batch.steps, batch.w[0].device
+    made = engine(device)
+    if made is None or (batch.stored and not made.stores):
+        return None
     formats = []
-    for values in (batch.w, batch.g, *batch.kept.values()):
+    for name, values in _places(rule, batch).items():
         found = set(map(_dtype, values))
-        if len(found) != 1 or not found <= _FORMATS or not _plain(values):
+        if len(found) != 1 or not _plain(values, device):
             return None
-        formats.append(found.pop())
-    first = code(rule, h, steps[0], batch.form, tuple(formats))
+        form = _format(batch, name, found.pop())
+        if form is None:
+            return None
+        formats.append(form)
+    first = made.code(rule, h, steps[0], batch.form, tuple(formats))
     one_path = min(steps) == max(steps) or (
         not first.by_step and all(first.holds(h, step) for step in set(steps))
     )
     return first if one_path else None
 
 
-def _job(found: Code, batch: Batch) -> Job:
+def _job(found: Traced, batch: Batch) -> Job:
     places = {"w": batch.w, "g": batch.g, **batch.kept}
-    return Job(found, places, batch.steps, batch.hyperparameters, True)
+    offsets = sharded.offsets(batch) if batch.stored else None
+    made = ENGINES[batch.w[0].device.type]
+    return _scaled(
+        made.job(found, places, batch.steps, batch.hyperparameters, True, batch.stored, offsets), batch
+    )
+
+
+def _scaled(job: Any, batch: Batch) -> Job:
+    """Tell a job that its gradients come with a scale, where they do."""
+    if batch.scale is not None:
+        job.scale, job.found_inf = batch.scale, batch.found_inf
+    return job
+
+
+def _places(rule: Rule, batch: Batch) -> dict[str, list[Tensor]]:
+    """Return everything that a batch works on, in the order of the rule's declaration."""
+    names = rule.keeps(batch.hyperparameters, batch.form) if batch.stored else batch.kept
+    return {"w": batch.w, "g": batch.g, **{name: batch.kept[name] for name in names}}
+
+
+def _format(batch: Batch, name: str, dtype: torch.dtype) -> torch.dtype | Format | None:
+    """Return how a place is stored; ``None`` where the code has no such format."""
+    if batch.stored is None:
+        return dtype if dtype in FORMATS else None
+    form = batch.stored.formats.get(name)
+    if form is None:
+        return dtype if dtype in FORMATS and dtype != torch.float64 else None
+    return form if dtype == (torch.uint8 if form.coded else torch.bfloat16) else None
 
 
 def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
-    lists = {"w": batch.w, "g": batch.g, **batch.kept}
+    lists, stored = _places(rule, batch), batch.stored
+    offsets = sharded.offsets(batch) if stored else None
     for_all = {name for name in batch.kept if rule.kept[name].kind == "all"}
     h = batch.hyperparameters
-    groups: dict[Any, tuple[Code, list[int]]] = {}
+    groups: dict[Any, tuple[Traced, list[int]]] = {}
     others: list[int] = []
     bucket, filled = 0, 0
     for i, step in enumerate(batch.steps):
         own = {n: v[0 if n in for_all else i] for n, v in lists.items()}
-        formats = tuple(x.dtype for x in own.values())
-        if not all(x.is_cpu and x.dtype in _FORMATS and type(x) in sharded.PLAIN for x in own.values()):
+        formats = tuple([f for n, x in own.items() if (f := _format(batch, n, x.dtype)) is not None])
+        device = batch.w[i].device
+        made = engine(device)
+        plain = all(x.device == device and type(x) in sharded.PLAIN for x in own.values())
+        if stored and (made is None or not made.stores or not all(map(Tensor.is_contiguous, own.values()))):
+            plain = False
+        if made is None or len(formats) < len(own) or not plain:
             others.append(i)
             continue
-        found = code(rule, h, step, batch.form, formats)
+        found = made.code(rule, h, step, batch.form, formats)
         if found.temporaries:
             filled += batch.w[i].numel()
-            if filled > TOGETHER:
+            if filled > made.together:
                 bucket, filled = bucket + 1, batch.w[i].numel()
-        key = (id(found), bucket if found.temporaries else None, step if found.by_step else None)
+        key = (device, id(found), bucket if found.temporaries else None, step if found.by_step else None)
         groups.setdefault(key, (found, []))[1].append(i)
-    writes = not others
+    writes = True  # one job does; the others come to the same numbers for all
     for found, index in groups.values():
         places = {n: v if n in for_all else [v[i] for i in index] for n, v in lists.items()}
-        yield Job(found, places, [batch.steps[i] for i in index], h, writes or index[0] == 0)
+        steps, own = [batch.steps[i] for i in index], stored and stored.at(index)
+        begin = offsets and [offsets[i] for i in index]
+        made = ENGINES[places["w"][0].device.type]
+        yield _scaled(made.job(found, places, steps, h, writes, own, begin), batch)
         writes = False
     if others:
         kept = {
@@ -119,10 +159,9 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
             else [v[i] for i in ([0] if n in for_all else others)]
             for n, v in batch.kept.items()
         }
-        steps = [batch.steps[i] for i in others]
-        rest.append(
-            Batch([batch.w[i] for i in others], [batch.g[i] for i in others], kept, steps, h, batch.form)
-        )
+        steps, own = [batch.steps[i] for i in others], stored and stored.at(others)
+        w, g = [batch.w[i] for i in others], [batch.g[i] for i in others]
+        rest.append(Batch(w, g, kept, steps, h, batch.form, own))
 
 
 def plan(rule: Rule, batch: Batch, only: bool) -> Plan | None:
@@ -133,18 +172,41 @@ def plan(rule: Rule, batch: Batch, only: bool) -> Plan | None:
         batch: what the step worked on.
         only: whether there was no other batch, so that totals are over this one.
     """
-    found = _one_code(rule, batch)
+    found = None if batch.scale is not None else _one_code(rule, batch)
     if found is None or not found.repeatable or (found.graph.totals and not only):
         return None
-    return Plan(_job(found, batch))
+    return ENGINES[batch.w[0].device.type].plan(_job(found, batch))
 
 
-def _plain(values: Sequence[Tensor]) -> bool:
+def _plain(values: Sequence[Tensor], device: torch.device) -> bool:
     return (
         set(map(type, values)) <= sharded.PLAIN
         and all(map(Tensor.is_contiguous, values))
-        and all(x.is_cpu for x in values)
+        and set(map(_device, values)) == {device}
     )
+
+
+def _unscaled(rule: Rule, batch: Batch) -> list[Batch]:
+    """Return a batch whose gradients can be taken as they are; none where they are infinite.
+
+    Kernels on CUDA devices divide by the scale as they read; elsewhere it is done here.
+    """
+    if batch.scale is None or batch.found_inf is None:
+        return [batch]
+    lists, device = [batch.w, batch.g, *batch.kept.values()], batch.w[0].device
+    made = engine(device)
+    everything = [x for values in lists for x in values]
+    if made is not None and made.scaled and not batch.stored and set(map(_device, everything)) == {device}:
+        formats = tuple([values[0].dtype for values in lists])
+        if set(map(_dtype, everything)) <= FORMATS and set(map(type, everything)) <= sharded.PLAIN:
+            h, form = batch.hyperparameters, batch.form
+            if not any(made.code(rule, h, step, form, formats).calls for step in set(batch.steps)):
+                return [batch]
+    if float(batch.found_inf):
+        return []
+    inverse = batch.scale.double().reciprocal()
+    g = [x * inverse.to(x.device, x.dtype) for x in batch.g]
+    return [replace(batch, g=g, scale=None, found_inf=None)]
 
 
 def _local(rule: Rule, batch: Batch, rest: list[Batch]) -> list[Batch]:
@@ -160,6 +222,8 @@ def _local(rule: Rule, batch: Batch, rest: list[Batch]) -> list[Batch]:
         parts = isinstance(part, sharded.LocalBatch)
         if parts and any(foreach.program(rule, h, step, part.form, True).reaches for step in steps):
             rest.append(part)
+        elif parts and part.stored and (sharded.offsets(part) is None or _one_code(rule, part) is None):
+            rest.append(part)  # whose noise needs to know where each element is
         else:
             found.append(part)
     return found

@@ -13,6 +13,7 @@ import torch
 
 from descend.methods.equations import share
 from descend.methods.executors.stages import ALL, ELEMENT, REDUCTIONS, TENSOR, level_of_input, levels
+from descend.methods.stacks import over
 from descend.methods.trace import Graph, Host, Value
 
 _UNARY = {"sqrt", "exp", "log", "abs", "sign", "reciprocal"}
@@ -50,7 +51,7 @@ class Program:
         self.source = writing.source()
         self.cuts = writing.cuts
         self.reaches = any(v.op.startswith(_REACHING) for v in graph.nodes())
-        scope: dict[str, Any] = {"torch": torch, "math": math, "share": share}
+        scope: dict[str, Any] = {"torch": torch, "math": math, "share": share, "in_stacks": over}
         for i, function in enumerate(graph.functions):
             scope[f"whole{i}"] = scope[f"reduce{i}"] = function
         exec(compile(self.source, "<descend rule>", "exec"), scope)
@@ -186,14 +187,14 @@ class _Writer:
         elif v.op == "fill":
             self._name(v, f"[torch.full_like(x, {host}, dtype=w[0].dtype) for x in {name}]")
         elif v.op.startswith(("whole", "reduce")):
-            in_place = getattr(self._function(v), "in_place", None)
+            in_place = hasattr(self._function(v), "in_place") and self._free(v.args[0])
             if len(v.args) == 1 and hasattr(self._function(v), "batched"):  # takes the whole list
                 self._name(v, f"{v.op}.batched({name}, *{host})", owned=False)
-            elif in_place is not None and self._free(v.args[0]):
-                self._loop(v, f"{v.op}.in_place", f"*{host}")  # it hands back its first argument
-                self.names[id(v)] = name
             else:
-                self._loop(v, v.op, f"*{host}", owned=False)
+                operands = ", ".join(self._operand(a, self._level(v)) for a in v.args)
+                self._name(v, f"in_stacks({v.op}, [{operands}], {host}, {in_place})", owned=in_place)
+                if in_place:  # it hands back its first argument
+                    self.names[id(v)] = name
         else:  # comparisons leave truth values, no place for numbers
             op = v.op.removesuffix("_host")
             self._loop(v, f"torch.{op}", host, owned=op not in _COMPARISONS)

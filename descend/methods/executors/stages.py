@@ -12,7 +12,7 @@ early as nobody needs the old value any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from descend.methods.trace import Graph, Value
@@ -106,6 +106,11 @@ class Phase:
 class Stages:
     """The phases of a rule.
 
+    Args:
+        graph: the rule's graph.
+        rounded: kept places, or ``w``, whose stored numbers are not those that were computed: no later phase
+            reads them back, and functions of whole tensors are given their numbers opened.
+
     Attributes:
         graph: the rule's graph.
         level: reach of each node, by ``id``.
@@ -114,8 +119,9 @@ class Stages:
         temporaries: places that are neither inputs nor kept, with their shape class.
     """
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, rounded: Collection[str] = ()):
         self.graph = graph
+        self._rounded = rounded
         self.nodes = graph.nodes()
         self.level = levels(graph)
         self.phase: dict[int, int] = {}
@@ -208,6 +214,8 @@ class Stages:
         number = int(v.op.removeprefix("whole"))
         if self.graph.outputs.get(name) is not v or not hasattr(self.graph.functions[number], "in_place"):
             return None
+        if name in self._rounded:
+            return None
         uses = [u for u in self.nodes if any(a is v.args[0] for a in u.args)]
         return name if uses == [v] and sum(a is v.args[0] for a in v.args) == 1 else None
 
@@ -218,7 +226,7 @@ class Stages:
         if v.op.startswith("whole"):
             return f"whole:{self.nodes.index(v)}" if self.phase[id(v)] <= p else None
         for name, output in self.graph.outputs.items():
-            if output is v and v.op != "input" and self._stored[name] < p:
+            if output is v and v.op != "input" and self._stored[name] < p and name not in self._rounded:
                 return name
         if v.op == "input" and (v.name not in self._stored or self._stored[v.name] >= p):
             return v.name
@@ -295,7 +303,8 @@ class Stages:
                 continue
             # Calls run after the stores of their phase.
             where = self._available(a, p + 1)
-            if where is None or (where in self._stored and self._stored[where] > p and a.op != "input"):
+            late = where in self._stored and self._stored[where] > p and a.op != "input"
+            if where is None or late or where in self._rounded:
                 where = f"scratch:{self.nodes.index(a)}"
                 if where not in self.temporaries:
                     self.temporaries[where] = self.shape_class(a)

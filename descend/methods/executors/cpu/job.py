@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,11 +12,17 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods.executors.cpu.code import Code, Layout, add_up, pieces_of, table
+from descend.methods.executors.cpu.code import Code, Layout, add_up, cut, table
+from descend.methods.executors.cpu.stored import beside
 from descend.methods.executors.cpu.threads import APART, each, on_threads
 from descend.methods.executors.cpu.words import Frame
+from descend.methods.executors.flat import flat
 from descend.methods.executors.stages import Call, Kernel, Phase
+from descend.methods.rule import Stored
+from descend.methods.stacks import SMALL, over
 from descend.methods.trace import Value
+from descend.parameters import noise
+from descend.parameters.formats import BLOCK, rows
 
 
 class Job:
@@ -28,12 +34,26 @@ class Job:
         steps: the step count of each tensor.
         h: the hyperparameters.
         writes: whether it writes the numbers kept for all.
+        stored: of places in number formats of their own.
+        offsets: where each tensor begins in the whole parameter, where it is but a part.
     """
 
-    def __init__(self, code: Code, places: dict[str, list[Tensor]], steps: list[int], h: Any, writes: bool):
+    def __init__(
+        self,
+        code: Code,
+        places: dict[str, list[Tensor]],
+        steps: list[int],
+        h: Any,
+        writes: bool,
+        stored: Stored | None = None,
+        offsets: Sequence[int] | None = None,
+    ):
+        self.stored, self.offsets = stored, offsets
+        if stored is not None:
+            places = places | {beside(name): values for name, values in stored.beside.items()}
         self.code, self.steps, self.h, self.writes = code, steps, h, writes
-        self.own = places
-        self.places, self.copied = _flat(places, code)
+        self.own, self.alone = places, False
+        self.places, self.copied = flat(places, code.graph.kept, code.temporaries)
         self.sizes: list[int] = []
         self.columns: dict[str, list[int]] = {}
         self.alive: list[Any] = []
@@ -43,12 +63,16 @@ class Job:
         """Run phase after phase; at each total, give this job's share and take the whole."""
         code, machine = self.code, self.code.machine
         self.sizes = list(map(Tensor.numel, self.places["w"]))
-        pool = code.layouts.setdefault(tuple(self.sizes), [])
+        lengths = self.lengths()
+        pool = code.layouts.setdefault((*self.sizes, *lengths), [])
         try:  # a layout is used by one job at a time
             layout = pool.pop()
         except IndexError:
-            layout = Layout(self.sizes, code)
+            layout = Layout(self.sizes, code, lengths)
         self.layout, frame = layout, layout.frame
+        if (who := self.who()) is not None:
+            self.alive.append(who)
+            frame[Frame.WHO] = who.buffer_info()[0]
         frame[Frame.NUMBERS] = self._numbers(layout)
         if machine.kept:
             kept = table(map(self._column, machine.kept))
@@ -62,12 +86,29 @@ class Job:
             for name, kernel in phase.kernels.items():
                 self._pass(p, name, kernel, layout)
             for total in phase.totals:
-                layout.shared[machine.shared[id(total)]] = float((yield _one(share(code, layout, total))))
+                found = share(code, layout, total)
+                layout.shared[machine.shared[id(total)]] = found if self.alone else float((yield _one(found)))
             if phase.calls:
                 self._call(phase, layout)
         if self.writes:
             self.for_all = [(self.own[name][0], float(layout.shared[column])) for name, column in code.after]
         pool.append(layout)
+
+    def lengths(self) -> list[int]:
+        """Return the length of each tensor's rows, where the code goes by blocks."""
+        return [rows(tuple(w.shape))[1] for w in self.places["w"]] if self.code.machine.in_blocks else []
+
+    def blocks(self) -> list[int]:
+        """Return how many blocks of numbers each tensor has."""
+        pairs = zip(self.sizes, self.lengths(), strict=True)
+        return [n // max(length, 1) * -(-length // BLOCK) for n, length in pairs]
+
+    def who(self) -> array | None:
+        """Return each tensor's number and where it begins in its parameter, where something is rounded."""
+        if self.stored is None:
+            return None
+        numbers = self.stored.numbers
+        return table([numbers, self.offsets or [0] * len(numbers)])
 
     def finish(self) -> None:
         """Write what must wait until every job has read."""
@@ -78,6 +119,10 @@ class Job:
 
     def _numbers(self, layout: Layout) -> int:
         code, steps = self.code, self.steps
+        if self.stored is not None:
+            bases = array("Q", [base_word(self.stored.seed, step) for step in dict.fromkeys(steps)])
+            self.alive.append(bases)
+            layout.frame[Frame.NOISE] = bases.buffer_info()[0]
         if min(steps) == max(steps):
             layout.rows[:] = 0
             table = array("d", code.numbers(self.h, steps[0]))
@@ -108,11 +153,12 @@ class Job:
         if name != "w":  # another shape than the parameters': its own segments
             sizes = [x.numel() for x in self.places[places[0]]]
             elements = sum(sizes)
-            pieces, starts = pieces_of(sizes)
+            pieces, starts = cut(sizes, code.machine)
             partial = np.zeros((len(pieces), partial.shape[1]))
             layout.counts[:, code.machine.classes.index(name)] = sizes
         for place in places:  # else a kernel would write beyond a tensor's end
-            if list(map(Tensor.numel, self.places[place])) != sizes:
+            numel = list(map(Tensor.numel, self.places[place]))
+            if numel != (self.blocks() if code.machine.is_exponents(place) else sizes):
                 raise UsageError(
                     "tensors of one shape for elementwise words",
                     f"{place} of {[tuple(x.shape) for x in self.places[place]]} beside {sizes} elements",
@@ -157,17 +203,30 @@ class Job:
                 else:
                     results[i] = result.to(kind).contiguous()
 
-            batched = getattr(function, "batched", None) if len(call.args) == 1 and call.place else None
-            if batched is not None and len(arguments) == 1 and sum(self.sizes) <= APART:
-                together = batched(
-                    [self._argument(call.args[0], i, layout) for i in range(len(self.steps))],
-                    *arguments[self.steps[0]][number],
-                )
-                results[:] = [x.to(kind).contiguous() for x in together]
+            if len(arguments) == 1 and call.place is not None and self._go_together(call):
+                columns = [[self._argument(a, i, layout) for i in range(len(self.steps))] for a in call.args]
+                numbers = arguments[self.steps[0]][number]
+                if len(columns) == 1 and hasattr(function, "batched"):
+                    results = getattr(function, "batched")(columns[0], *numbers)  # noqa: B009
+                else:
+                    results = over(code.functions[call.function], columns, numbers, call.in_place)
+                if call.in_place:
+                    for place, x in zip(self.places[call.place], results, strict=True):
+                        if x.data_ptr() != place.data_ptr():
+                            place.copy_(x)
+                else:
+                    results = [x.to(kind).contiguous() for x in results]
             else:
                 each(one, self.sizes)
             if call.place is not None and not call.in_place:
                 self.places[call.place] = results
+
+    def _go_together(self, call: Call) -> bool:
+        """Whether a function takes all tensors at once: they are few, or small."""
+        function, elements = self.code.functions[call.function], sum(self.sizes)
+        if hasattr(function, "batched") and len(call.args) == 1:
+            return elements <= APART
+        return hasattr(function, "stacked") and elements <= max(APART, SMALL["cpu"] * len(self.sizes) // 2)
 
     def _argument(self, a: Any, i: int, layout: Layout) -> Tensor:
         machine = self.code.machine
@@ -176,6 +235,12 @@ class Job:
         slot = machine.slots.get(id(a))
         found = layout.shared[machine.shared[id(a)]] if slot is None else layout.slots[i, slot]
         return torch.tensor(found, dtype=machine.kind)
+
+
+def base_word(seed: int, step: int) -> int:
+    """Return the two words that the noise of a step begins with, in one."""
+    low, high = noise.base(seed, step)
+    return low | high << 32
 
 
 def share(code: Code, layout: Layout, total: Value) -> float:
@@ -191,31 +256,3 @@ def share(code: Code, layout: Layout, total: Value) -> float:
 
 def _one(x: float) -> Tensor:
     return torch.tensor(x, dtype=torch.float64)
-
-
-def _flat(
-    places: dict[str, list[Tensor]], code: Code
-) -> tuple[dict[str, list[Tensor]], list[tuple[Tensor, Tensor]]]:
-    """Return tensors whose elements lie in one order, and what is to be copied back afterwards."""
-    if all(all(map(Tensor.is_contiguous, values)) for values in places.values()):
-        return dict(places), []
-    result = {name: list(values) for name, values in places.items()}
-    copied = []
-    kept = code.graph.kept
-    alike = [n for n in places if n in ("w", "g") or kept[n].kind == "elementwise"]
-    for i, w in enumerate(places["w"]):
-        same = all(places[n][i].stride() == w.stride() for n in alike)
-        if not code.temporaries and same and torch.empty_like(w).stride() == w.stride():
-            continue  # dense, and all in the same order
-        for name in alike:
-            x = places[name][i]
-            if not x.is_contiguous():
-                result[name][i] = x.contiguous()
-                if name != "g":
-                    copied.append((x, result[name][i]))
-    for name in places.keys() - set(alike):
-        for i, x in enumerate(places[name]):
-            if not x.is_contiguous():
-                result[name][i] = x.contiguous()
-                copied.append((x, result[name][i]))
-    return result, copied

@@ -6,17 +6,24 @@ that a disturbed core holds nobody up; sums are kept a segment apart and in doub
 not depend on which thread took what.
 
 What a function is given is one array of 64-bit words, a *frame*: see :class:`Frame`.
+
+Where a place is in a number format of its own (:mod:`.stored`), a segment may hold several rows of a matrix,
+a vector is one block of a row, and the last one of each row is taken with a mask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 
+from descend.methods.executors.cpu.stored import BESIDE, KIND, Vector, beside, keys
 from descend.methods.executors.cpu.words import Arithmetic, Frame, Text
-from descend.methods.executors.stages import ALL, ELEMENT, TENSOR, Kernel, Stages, level_of_input
+from descend.methods.executors.numbered import Numbered
+from descend.methods.executors.stages import ALL, ELEMENT, TENSOR, Kernel, Stages
 from descend.methods.trace import Host, Value
+from descend.parameters.formats import BLOCK, Format
 
 LANES = 16
 """Elements in one vector of float32: one 512-bit register, two or four of narrower machines."""
@@ -25,58 +32,39 @@ _STORED = {torch.float32: "float", torch.float64: "double", torch.bfloat16: "i16
 BYTES = {torch.float32: 4, torch.float64: 8, torch.bfloat16: 2, torch.float16: 2}
 
 
-class Machine:
+class Machine(Numbered):
     """The code of one rule on one path, for one choice of number formats.
-
-    Args:
-        stages: the rule's phases.
-        formats: the dtype of each place, inputs and kept.
 
     Attributes:
         text: LLVM's text.
-        hosts: the host scalars, by their Python text, in the order of a row of numbers.
-        slots: scalars of a tensor → their column; ``shared``: scalars for all → theirs.
         places: by (phase, shape class), the places of a kernel, in the order of its pointers.
-        kept: the numbers kept a tensor, in the order of their addresses.
-        kind: the dtype in which is computed.
+        stored: places in number formats of their own.
+        in_blocks: whether some of them are in eight bits.
+        width: how many words say what a segment is.
     """
 
-    def __init__(self, stages: Stages, formats: Mapping[str, torch.dtype]):
-        self.stages, self.formats = stages, formats
-        wide = torch.float64 in formats.values()
-        self.kind = torch.float64 if wide else torch.float32
+    def __init__(self, stages: Stages, formats: Mapping[str, torch.dtype | Format]):
+        super().__init__(stages, formats)
+        wide = self.kind == torch.float64
         self._kind, self._lanes = ("double", LANES // 2) if wide else ("float", LANES)
-        self.hosts: dict[str, int] = {}
-        self.slots: dict[int, int] = {}
-        self.shared: dict[int, int] = {}
-        self.classes = list(
-            dict.fromkeys(["w", *stages.sum_class, *(c for p in stages.phases for c in p.kernels)])
-        )
-        self.kept = [n for n in stages.graph.kept if level_of_input(stages.graph, n) == TENSOR]
-        self.inputs = {v.name: v for v in stages.nodes if v.op == "input"}
-        self._number_scalars()
+        self.stored = {name: form for name, form in formats.items() if isinstance(form, Format)}
+        self.in_blocks = any(form.coded for form in self.stored.values())
+        self.width = 5 if self.stored else 3
+        if self.in_blocks:
+            self._lanes = BLOCK
         self.places: dict[tuple[int, str], list[str]] = {}
         self._declared: set[str] = set()
         functions = []
         for p, phase in enumerate(stages.phases):
             functions.append(self._scalars(p))
             for name, kernel in phase.kernels.items():
-                self.places[p, name] = kernel.places()
+                places = kernel.places()
+                besides = [beside(x) for x in places if self.stored.get(x) in BESIDE]
+                self.places[p, name] = [*places, *besides]
                 functions.append(self._pass(p, name, kernel))
         attributes = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'
         text = "\n".join([*functions, *sorted(self._declared), attributes, ""])
         self.text = text.replace("HOSTS", str(max(len(self.hosts), 1)))
-
-    def _number_scalars(self) -> None:
-        for v in self.stages.nodes:
-            level = self.stages.level[id(v)]
-            if level == TENSOR:
-                self.slots[id(v)] = len(self.slots)
-            elif level == ALL:
-                self.shared[id(v)] = len(self.shared)
-
-    def _host(self, host: Host) -> int:
-        return self.hosts.setdefault(host.text, len(self.hosts))
 
     # The scalars of a phase -----------------------------------------------------------------------
     def _scalars(self, p: int) -> str:
@@ -89,7 +77,7 @@ class Machine:
             return text.word("", self.shared[id(v)], shared, "double")
 
         def first_row(host: Host, lanes: int) -> str:
-            return text.word("", self._host(host), numbers, "double")
+            return text.word("", self.host(host), numbers, "double")
 
         words = Arithmetic(text, "double", 1, first_row, for_all)
         for v in nodes:
@@ -119,7 +107,7 @@ class Machine:
             return text.word("", self.slots[id(v)], own, "double")
 
         words = Arithmetic(
-            text, "double", 1, lambda h, n: text.word("", self._host(h), own_numbers, "double"), scalar
+            text, "double", 1, lambda h, n: text.word("", self.host(h), own_numbers, "double"), scalar
         )
         places: dict[str, str] = {}
         for k, name in enumerate(self.kept):
@@ -127,7 +115,7 @@ class Machine:
             places[name] = at
             if p == 0 and name in self.inputs:
                 v = self.inputs[name]
-                stored = _STORED[self.formats[name]]
+                stored = self._stored(name)
                 found = text.new(f"load {stored}, ptr {at}")
                 words.names[id(v)] = (
                     found if stored == "double" else text.new(f"fpext {stored} {found} to double")
@@ -150,7 +138,7 @@ class Machine:
         for name in self.kept:
             v = stages.graph.outputs[name]
             if stages.phase[id(v)] == p and not (v.op == "input" and v.name == name):
-                stored = _STORED[self.formats[name]]
+                stored = self._stored(name)
                 found = words.value(v)
                 if stored != "double":
                     found = text.new(f"fptrunc double {found} to {stored}")
@@ -185,15 +173,17 @@ class Machine:
         more = text.new(f"icmp slt i64 {s}, {segments}")
         text.do(f"br i1 {more}, label %segment, label %done")
         text.label("segment")
-        piece = text.row(arrays[Frame.PIECES], s, 3, "i64")
-        t, first, length = (text.word("", k, piece) for k in range(3))
+        piece = text.row(arrays[Frame.PIECES], s, self.width, "i64")
+        t, first, length, *rows = (text.word("", k, piece) for k in range(self.width))
         numbers = text.row(arrays[Frame.NUMBERS], text.word("", t, arrays[Frame.ROWS]), "HOSTS")
         slots = text.row(arrays[Frame.SLOTS], t, max(len(self.slots), 1))
         table = text.row(arrays[Frame.POINTERS], t, len(places), "i64")
         pointers = {}
         for k, place in enumerate(places):
             base = text.new(f"inttoptr i64 {text.word('', k, table)} to ptr")
-            pointers[place] = text.new(f"getelementptr {self._stored(place)}, ptr {base}, i64 {first}")
+            where = rows[1] if self.is_exponents(place) else first
+            pointers[place] = text.new(f"getelementptr {self._stored(place)}, ptr {base}, i64 {where}")
+        key = self._key(text, kernel, arrays, t, first)
         # Scalars are loaded before the loop: what they are is known once its body is written.
         preamble = len(text.lines)
         held: dict[str, tuple[str, str]] = {}  # key → (single, in all lanes)
@@ -212,7 +202,7 @@ class Machine:
             return held[key][0 if width == 1 else 1]
 
         def host(h: Host, width: int) -> str:
-            return hold(f"h{h.text}", numbers, self._host(h), width)
+            return hold(f"h{h.text}", numbers, self.host(h), width)
 
         def scalar(v: Value, width: int) -> str:
             if stages.level[id(v)] == ALL:
@@ -221,24 +211,21 @@ class Machine:
             return hold(f"t{id(v)}", slots, self.slots[id(v)], width)
 
         whole_vectors = text.new(f"and i64 {length}, -{lanes}")
-        text.do("br label %vectors")
-        vector_sums = self._loop(
-            text, "vectors", "segment", "0", whole_vectors, lanes, kernel, pointers, host, scalar
-        )
-        sums = []
-        vector = f"<{lanes} x double>"
-        for x in vector_sums:
-            text.declared.add(f"declare double @llvm.vector.reduce.fadd.v{lanes}f64(double, {vector})")
-            call = f"call reassoc double @llvm.vector.reduce.fadd.v{lanes}f64(double -0.0, {vector} {x})"
-            sums.append(text.new(call))
-        text.do("br label %tail")
-        tail_sums = self._loop(
-            text, "tail", "vectors_end", whole_vectors, length, 1, kernel, pointers, host, scalar, sums
-        )
+        loop = partial(self._loop, text, kernel=kernel, pointers=pointers, host=host, scalar=scalar, key=key)
+        if self.stored:
+            sums = self._reduced(
+                text, self._rows(text, loop, length, whole_vectors, rows[0], len(kernel.sums))
+            )
+        else:
+            text.do("br label %vectors")
+            vector_sums = loop("vectors", "segment", "0", whole_vectors, lanes)
+            sums = self._reduced(text, vector_sums)
+            text.do("br label %tail")
+            sums = loop("tail", "vectors_end", whole_vectors, length, 1, sums)
         if kernel.sums:
-            partial = text.row(arrays[Frame.PARTIAL], s, len(stages.sums))
-            for x, (_, _, number) in zip(tail_sums, kernel.sums, strict=True):
-                at = text.new(f"getelementptr double, ptr {partial}, i64 {number}")
+            own = text.row(arrays[Frame.PARTIAL], s, len(stages.sums))
+            for x, (_, _, number) in zip(sums, kernel.sums, strict=True):
+                at = text.new(f"getelementptr double, ptr {own}, i64 {number}")
                 text.do(f"store double {x}, ptr {at}")
         text.do("br label %next")
         text.label("done")
@@ -246,11 +233,83 @@ class Machine:
         text.lines[preamble:preamble] = before.lines
         return self._function(f"pass{p}_{name}", text)
 
+    def _key(
+        self, text: Text, kernel: Kernel, arrays: Mapping[Frame, str], t: str, first: str
+    ) -> tuple[str, str] | None:
+        """Return the keys of a segment's noise, where anything is rounded by chance."""
+        forms = {self.stored.get(place) for _, place in kernel.stores} - {None, Format.SPLIT16}
+        if not forms:
+            return None
+        base = text.word("", text.word("", t, arrays[Frame.ROWS]), arrays[Frame.NOISE])
+        who = text.row(arrays[Frame.WHO], t, 2, "i64")
+        number, offset = text.word("", 0, who), text.word("", 1, who)
+        return keys(text, base, number, text.new(f"add i64 {offset}, {first}"))
+
+    def _reduced(self, text: Text, sums: list[str]) -> list[str]:
+        """Add up the lanes of sums."""
+        lanes, vector = self._lanes, f"<{self._lanes} x double>"
+        text.declared.add(f"declare double @llvm.vector.reduce.fadd.v{lanes}f64(double, {vector})")
+        call = f"call reassoc double @llvm.vector.reduce.fadd.v{lanes}f64(double -0.0, {vector} "
+        return [text.new(f"{call}{x})") for x in sums]
+
+    def _rows(self, text: Text, loop, length: str, whole: str, rows: str, n_sums: int) -> list[str]:
+        """Write a loop over the rows of a segment, and return the sums: vectors still."""
+        doubles = f"<{self._lanes} x double>"
+        blocks = text.new(f"lshr i64 {text.new(f'add i64 {length}, {BLOCK - 1}')}, {BLOCK.bit_length() - 1}")
+        text.do("br label %row")
+        text.label("row")
+        for name, following in (("r", "%row_r2"), ("start", "%row_stop"), ("b", "%row_b2")):
+            text.do(f"%row_{name} = phi i64 [ 0, %segment ], [ {following}, %tail_end ]")
+        for k in range(n_sums):
+            text.do(f"%row_sum{k} = phi {doubles} [ zeroinitializer, %segment ], [ %tail_sum{k}, %tail_end ]")
+        text.do(f"%row_stop = add i64 %row_start, {length}")
+        text.do(f"%row_full = add i64 %row_start, {whole}")
+        text.do("br label %vectors")
+        sums = loop("vectors", "row", "%row_start", "%row_full", self._lanes, _names("row", n_sums))
+        text.do("br label %tail")
+        sums = loop("tail", "vectors_end", "%row_full", "%row_stop", self._lanes, sums, masked=True)
+        text.do("%row_r2 = add i64 %row_r, 1")
+        text.do(f"%row_b2 = add i64 %row_b, {blocks}")
+        text.do(f"%row_more = icmp slt i64 %row_r2, {rows}")
+        text.do("br i1 %row_more, label %row, label %rows_end")
+        text.label("rows_end")
+        return sums
+
     def _stored(self, place: str) -> str:
-        return _STORED[self.formats[place]] if place in self.formats else self._kind
+        """Return how an element of a place lies in memory, in LLVM's words."""
+        form = self.formats.get(place)
+        if isinstance(form, Format):
+            return KIND.get(form, "i8")
+        of = self._beside_of(place)
+        if of is not None:
+            return BESIDE[of]
+        return self._kind if form is None else _STORED[form]
+
+    def is_exponents(self, place: str) -> bool:
+        """Whether a place has one number a block."""
+        of = self._beside_of(place)
+        return of is not None and of.coded
+
+    def _beside_of(self, place: str) -> Format | None:
+        """Return the format of what a place lies beside; ``None`` where it is a place itself."""
+        return next((form for name, form in self.stored.items() if beside(name) == place), None)
 
     def _loop(
-        self, text, name, entry, start, stop, lanes, kernel, pointers, host, scalar, sums=None
+        self,
+        text,
+        name,
+        entry,
+        start,
+        stop,
+        lanes,
+        sums=None,
+        *,
+        kernel,
+        pointers,
+        host,
+        scalar,
+        key,
+        masked=False,
     ) -> list[str]:
         """Write a loop over elements, and return its sums; the text stands in its end block after it."""
         words = Arithmetic(text, self._kind, lanes, host, scalar)
@@ -264,8 +323,15 @@ class Machine:
         text.do(f"br i1 %{name}_more, label %{name}_body, label %{name}_end")
         text.lines.insert(head + 1, f"  %{name}_more = icmp slt i64 {i}, {stop}")
         text.label(f"{name}_body")
+        vector = Vector(text, lanes, i, key=key)
+        if masked:
+            vector.mask = _first_lanes(vector, stop)
+        besides = self._beside(vector, pointers)
         for v, place in kernel.loads.items():
-            words.names[id(v)] = self._load(text, words, place, pointers[place], i)
+            if place in self.stored:
+                words.names[id(v)] = vector.opened(self.stored[place], pointers[place], besides.get(place))
+            else:
+                words.names[id(v)] = self._load(vector, words, place, pointers[place])
         needed: set[int] = set()
 
         def mark(v: Value) -> None:
@@ -281,10 +347,16 @@ class Machine:
             if id(v) in needed:
                 words.compute(v)
         for v, place in kernel.stores:
-            self._store(text, words, words.value(v), place, pointers[place], i)
+            if place in self.stored:
+                form = self.stored[place]
+                vector.close(form, words.value(v), place, pointers[place], besides.get(place))
+            else:
+                self._store(vector, words, words.value(v), place, pointers[place])
         carried = []
         for k, (v, what, _) in enumerate(kernel.sums):
             x = words.value(v)
+            if vector.mask is not None:
+                x = vector.select(vector.mask, x, "zeroinitializer", self._kind)
             if self._kind == "float":
                 x = text.new(f"fpext {words.type} {x} to {doubles}")
             if what == "square":
@@ -298,37 +370,41 @@ class Machine:
         text.do(f"%{name}_i2 = add i64 {i}, {lanes}")
         text.do(f"br label %{name}")
         text.label(f"{name}_end")
-        return [f"%{name}_sum{k}" for k in range(len(sums))]
+        return _names(name, len(sums))
 
-    def _load(self, text: Text, words: Arithmetic, place: str, pointer: str, i: str) -> str:
-        stored = self._stored(place)
-        many = stored if words.lanes == 1 else f"<{words.lanes} x {stored}>"
-        at = text.new(f"getelementptr {stored}, ptr {pointer}, i64 {i}")
-        align = {"double": 8, "float": 4}.get(stored, 2)
-        x = text.new(f"load {many}, ptr {at}, align {align}")
+    def _beside(self, vector: Vector, pointers: Mapping[str, str]) -> dict[str, str]:
+        """Return where that lies which places have beside: correction bits, or the exponent of this block."""
+        found = {}
+        for place, form in self.stored.items():
+            pointer = pointers.get(beside(place))
+            if pointer is not None and form.coded:
+                text = vector.text
+                block = text.new(
+                    f"lshr i64 {text.new(f'sub i64 {vector.i}, %row_start')}, {BLOCK.bit_length() - 1}"
+                )
+                block = text.new(f"add i64 {block}, %row_b")
+                pointer = text.new(f"getelementptr i8, ptr {pointer}, i64 {block}")
+            if pointer is not None:
+                found[place] = pointer
+        return found
+
+    def _load(self, vector: Vector, words: Arithmetic, place: str, pointer: str) -> str:
+        stored, text = self._stored(place), vector.text
+        x = vector.load(stored, pointer)
         if stored == "i16":  # bfloat16: the upper half of a float32
-            wide = "i32" if words.lanes == 1 else f"<{words.lanes} x i32>"
-            x = text.new(f"shl {wide} {text.new(f'zext {many} {x} to {wide}')}, {_splat(16, words.lanes)}")
-            floats = "float" if words.lanes == 1 else f"<{words.lanes} x float>"
-            x, many, stored = text.new(f"bitcast {wide} {x} to {floats}"), floats, "float"
-        return x if stored == self._kind else text.new(f"fpext {many} {x} to {words.type}")
+            x = vector.do("shl", vector.as_(x, "i16", "i32", "zext"), 16)
+            x, stored = vector.as_(x, "i32", "float"), "float"
+        return x if stored == self._kind else text.new(f"fpext {vector.of(stored)} {x} to {words.type}")
 
-    def _store(self, text: Text, words: Arithmetic, x: str, place: str, pointer: str, i: str) -> None:
-        stored = self._stored(place)
-        lanes = words.lanes
-
-        def of(kind: str) -> str:
-            return kind if lanes == 1 else f"<{lanes} x {kind}>"
-
+    def _store(self, vector: Vector, words: Arithmetic, x: str, place: str, pointer: str) -> None:
+        stored, text = self._stored(place), vector.text
         if stored == "i16":
             if self._kind == "double":
-                x = text.new(f"fptrunc {words.type} {x} to {of('float')}")
-            x = self._rounded_to_bfloat16(text, x, of, lanes)
+                x = text.new(f"fptrunc {words.type} {x} to {vector.of('float')}")
+            x = self._rounded_to_bfloat16(text, x, vector.of, vector.lanes)
         elif stored != self._kind:
-            x = text.new(f"fptrunc {words.type} {x} to {of(stored)}")
-        at = text.new(f"getelementptr {stored}, ptr {pointer}, i64 {i}")
-        align = {"double": 8, "float": 4}.get(stored, 2)
-        text.do(f"store {of(stored)} {x}, ptr {at}, align {align}")
+            x = text.new(f"fptrunc {words.type} {x} to {vector.of(stored)}")
+        vector.store(stored, x, pointer)
 
     @staticmethod
     def _rounded_to_bfloat16(text: Text, x: str, of, lanes: int) -> str:
@@ -348,3 +424,15 @@ class Machine:
 
 def _splat(x: int, lanes: int) -> str:
     return str(x) if lanes == 1 else "<" + ", ".join([f"i32 {x}"] * lanes) + ">"
+
+
+def _names(loop: str, n: int) -> list[str]:
+    """Return what the sums of a loop are called."""
+    return [f"%{loop}_sum{k}" for k in range(n)]
+
+
+def _first_lanes(vector: Vector, stop: str) -> str:
+    """Return which lanes are before the end."""
+    left = vector.text.new(f"trunc i64 {vector.text.new(f'sub i64 {stop}, {vector.i}')} to i32")
+    numbers = ", ".join(f"i32 {k}" for k in range(vector.lanes))
+    return vector.do("icmp ult", f"<{numbers}>", vector.all(left))

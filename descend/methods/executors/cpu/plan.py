@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from descend.methods.executors.cpu.code import Layout, add_up, table
-from descend.methods.executors.cpu.job import Job, share
+from descend.methods.executors.cpu.job import Job, base_word, share
 from descend.methods.executors.cpu.threads import on_threads
 from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import Phase
@@ -38,7 +38,7 @@ class Plan:
         self.tensors = [x for values in self.places.values() for x in values]
         self.pointers: list[int] = []
         self.gradients: list[int] = []
-        layout = self.layout = Layout(self.sizes, code)
+        layout = self.layout = Layout(self.sizes, code, job.lengths())
         self.numbers = array("d", [0.0] * max(len(code.machine.hosts), 1))
         self.tables: list[tuple[array, list[str]]] = []
         self.launches: list[tuple[Any, int, int, np.ndarray, Phase | None]] = []
@@ -46,6 +46,11 @@ class Plan:
         base[Frame.NUMBERS] = self.numbers.buffer_info()[0]
         if code.machine.kept:
             base[Frame.KEPT] = self._table(code.machine.kept)
+        self.seed = None if job.stored is None else job.stored.seed
+        self.noise = array("Q", [0])
+        if (who := job.who()) is not None:
+            self.who = who
+            base[Frame.NOISE], base[Frame.WHO] = self.noise.buffer_info()[0], who.buffer_info()[0]
         for p, phase in enumerate(code.stages.phases):
             if (scalars := code.scalars[p]) is not None:
                 frame = base.copy()
@@ -83,7 +88,8 @@ class Plan:
             if not all(map(Tensor.is_contiguous, self.tensors)) or not g[0].is_cpu:
                 return False
             for name, values in self.places.items():
-                if name not in code.machine.kept and list(map(Tensor.numel, values)) != self.sizes:
+                own_size = name in code.machine.kept or code.machine.is_exponents(name)
+                if not own_size and list(map(Tensor.numel, values)) != self.sizes:
                     return False
             self.gradients, self.pointers = gradients, pointers
             n = len(self.sizes)
@@ -91,6 +97,8 @@ class Plan:
             columns["g"] = gradients
             for addresses, names in self.tables:
                 addresses[:] = table(columns[name] for name in names)
+        if self.seed is not None:
+            self.noise[0] = base_word(self.seed, step)
         if code.machine.hosts:
             self.numbers[:] = array("d", code.numbers(h, step))
         return True

@@ -13,7 +13,7 @@ class Frame(IntEnum):
 
     COUNTER = 0  # the next segment to take
     SEGMENTS = 1  # how many there are
-    PIECES = 2  # i64[segments][3]: tensor, first element, length
+    PIECES = 2  # i64[segments][3 or 5]: tensor, first element, length; of a row, rows, first block
     POINTERS = 3  # i64[tensors][places of the kernel]
     NUMBERS = 4  # double[rows][host scalars]
     ROWS = 5  # i64[tensors]: which row of the host scalars
@@ -24,6 +24,8 @@ class Frame(IntEnum):
     SUMS = 10  # double[tensors][all sums]
     KEPT = 11  # i64[tensors][numbers kept a tensor]: where they lie
     COUNTS = 12  # double[tensors][shape classes]: how many elements
+    NOISE = 13  # i64[rows]: what the noise of a step begins with
+    WHO = 14  # i64[tensors][2]: the parameter's number, the index of the first element in all of it
 
 
 _COMPARE = {"gt": "ogt", "ge": "oge", "lt": "olt", "le": "ole"}
@@ -91,7 +93,7 @@ class Arithmetic:
 
     def number(self, x: float) -> str:
         """Return a constant as an operand."""
-        single = _literal(x, self.kind)
+        single = literal(x, self.kind)
         if self.lanes == 1:
             return single
         return "<" + ", ".join([f"{self.kind} {single}"] * self.lanes) + ">"
@@ -191,7 +193,7 @@ class Arithmetic:
         return self._operation("fadd", self._select(near, a, b), self._operation("fmul", share, between))
 
 
-def _literal(x: float, kind: str) -> str:
+def literal(x: float, kind: str) -> str:
     """Write a number exactly: LLVM takes the bits of a double, for a float those of its double value."""
     if kind == "float":
         x = struct.unpack("f", struct.pack("f", x))[0]

@@ -1,1 +1,1 @@
-"""The fused executor on CUDA devices: kernels by Triton, one launch for all tensors."""
+"""The fused executor on CUDA devices: kernels by Triton, one launch a stage for all tensors."""

@@ -1,0 +1,242 @@
+"""Tensors that one compiled rule can take together, and a step of them.
+
+Nothing in a step waits for the device: addresses and numbers go there by copies that it takes in its own
+time, and what is computed there is used there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from descend.errors import UsageError
+from descend.methods.executors.cuda.code import Code
+from descend.methods.executors.cuda.kernels import Function, Variant
+from descend.methods.executors.cuda.tables import Layout
+from descend.methods.executors.flat import flat
+from descend.methods.executors.stages import Call, Phase
+from descend.methods.trace import Value
+
+
+def stream_of(device: torch.device) -> int:
+    """Return the device's current stream, as the driver knows it."""
+    return torch._C._cuda_getCurrentRawStream(device.index) if device.type == "cuda" else 0
+
+
+def on_device(device: torch.device) -> Any:
+    """Return a context in which launches go to a device."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+class Job:
+    """Tensors that one code can take, and what one step of them needs.
+
+    Args:
+        code: the compiled rule.
+        places: tensors by the name of the place.
+        steps: the step count of each tensor.
+        h: the hyperparameters.
+        writes: whether it writes the numbers kept for all.
+        stored: of places in number formats of their own, which are none here.
+        offsets: where each tensor begins in the whole parameter, for those.
+
+    Attributes:
+        alone: whether there is no other job in this step, so that its totals are over these tensors.
+        scale: of the gradients, if they have one; set before the step.
+        found_inf: not zero where a gradient is infinite, so that nothing may move.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        places: dict[str, list[Tensor]],
+        steps: list[int],
+        h: Any,
+        writes: bool,
+        stored: None = None,
+        offsets: Sequence[int] | None = None,
+    ):
+        self.code, self.steps, self.h, self.writes = code, steps, h, writes
+        self.own = places
+        self.places, self.copied = flat(places, code.graph.kept, code.temporaries)
+        self.device = places["w"][0].device
+        self.sizes = list(map(Tensor.numel, self.places["w"]))
+        self.alone = False
+        self.waiting: list[tuple[Tensor, Tensor]] = []
+        self.scale: Tensor | None = None
+        self.found_inf: Tensor | None = None
+
+    def layout(self) -> Layout:
+        """Return tables for these tensors, which nobody else is using."""
+        key = (tuple(self.sizes), self.device, stream_of(self.device))
+        pool = self.code.layouts.setdefault(key, [])
+        try:
+            return pool.pop()
+        except IndexError:
+            return Layout(self.sizes, self.code.machine, self.device)
+
+    def phases(self) -> Generator[Tensor, Tensor, None]:
+        """Run phase after phase; at each total, give this job's share and take the whole."""
+        code, machine = self.code, self.code.machine
+        key = (tuple(self.sizes), self.device, stream_of(self.device))
+        pool = code.layouts.setdefault(key, [])
+        try:  # a layout is used by one job at a time
+            layout = pool.pop()
+        except IndexError:
+            layout = Layout(self.sizes, machine, self.device)
+        self._layout = layout
+        one_row = min(self.steps) == max(self.steps)
+        self._variant = variant = Variant(True, one_row, self.alone, self.scale is not None)
+        if one_row:
+            layout.words.numbers[:] = code.numbers(self.h, self.steps[0])
+        else:
+            known = {step: k for k, step in enumerate(dict.fromkeys(self.steps))}
+            layout.set_rows([known[s] for s in self.steps], [code.numbers(self.h, s) for s in known])
+        if self.scale is not None and self.found_inf is not None:
+            layout.words["scale"], layout.words["found_inf"] = (
+                self.scale.data_ptr(),
+                self.found_inf.data_ptr(),
+            )
+        for name in self.places:
+            self._address(name)
+        for name, row in machine.into.items():
+            place = self.own[name][0]
+            if not self.alone:  # other jobs have yet to read it
+                place = place.clone()  # which stays if gradients are infinite
+                if self.writes:
+                    self.waiting.append((self.own[name][0], place))
+            layout.columns[row, 0] = place.data_ptr()
+        with on_device(self.device):
+            launches = code.load(variant, self.device)
+            for p, phase in enumerate(code.stages.phases):
+                made = launches[p]
+                layout.send()
+                if made.scalars is not None:
+                    self._launch(made.scalars)
+                for name, function in made.passes.items():
+                    self._pass(p, name, function)
+                if made.sums is not None:
+                    self._launch(made.sums)
+                if made.shares is not None:
+                    self._launch(made.shares)
+                    for total in phase.totals:
+                        share = layout.shared[machine.shared[id(total)]]
+                        share.copy_((yield share.clone()))
+                if phase.calls:
+                    self._call(phase)
+        pool.append(layout)
+
+    def finish(self) -> None:
+        """Write what must wait until every job has read."""
+        for place, value in self.waiting:
+            place.copy_(value)
+        for place, value in self.copied:
+            place.copy_(value)
+
+    def _address(self, name: str) -> None:
+        """Put a place's addresses into its row of the table."""
+        if name not in self.code.machine.rows:  # no kernel touches it
+            return
+        row, values = self._layout.columns[self.code.machine.rows[name]], self.places[name]
+        row[: len(values)] = list(map(Tensor.data_ptr, values))
+
+    def _launch(self, function: Function) -> None:
+        kernel, words = self.code.kernel(function, self.device), self._layout.words
+        kernel.bind(words)(self._layout.programs(function), stream_of(self.device))
+
+    def _pass(self, p: int, name: str, function: Function) -> None:
+        """Run one kernel over the elements of the tensors of one shape class."""
+        machine, layout = self.code.machine, self._layout
+        places = machine.places[p, name]
+        for place in places:
+            if place not in self.places:
+                like = next(x for x in places if x in self.places) if name != "w" else "w"
+                self.places[place] = [torch.empty_like(x, dtype=machine.kind) for x in self.places[like]]
+                self._address(place)
+        sizes = self.sizes
+        if name != "w":  # another shape than the parameters': its own pieces
+            sizes = [x.numel() for x in self.places[places[0]]]
+            layout.cut(name, sizes)
+        for place in places:  # else a kernel would write beyond a tensor's end
+            if list(map(Tensor.numel, self.places[place])) != sizes:
+                raise UsageError(
+                    "tensors of one shape for elementwise words",
+                    f"{place} of {[tuple(x.shape) for x in self.places[place]]} beside {sizes} elements",
+                    "if a parameter was given another shape, forget its state",
+                )
+        layout.send()
+        if not layout.aligned([machine.rows[place] for place in places]):
+            function = self.code.load(replace(self._variant, aligned=False), self.device)[p].passes[name]
+        self._launch(function)
+
+    # Functions of whole tensors -------------------------------------------------------------------
+    def _call(self, phase: Phase) -> None:
+        """Apply functions of whole tensors: those of one shape together, where there is such a form."""
+        code, kind = self.code, self.code.machine.kind
+        arguments = {step: code.arguments(self.h, step) for step in set(self.steps)}
+        for call in phase.calls:
+            number = code.call_number[id(call)]
+            columns = [self._arguments(a) for a in call.args]
+            numbers = [arguments[step][number] for step in self.steps]
+            results = self._results(call, columns, numbers)
+            if call.place is None:
+                self._put(call.value, results)
+            elif call.in_place:
+                place = self.places[call.place]
+                moved = [
+                    i
+                    for i, (x, y) in enumerate(zip(place, results, strict=True))
+                    if x.data_ptr() != y.data_ptr()
+                ]
+                if moved:  # of another format, or made together
+                    torch._foreach_copy_([place[i] for i in moved], [results[i] for i in moved])
+            else:
+                self.places[call.place] = [x.to(kind).contiguous() for x in results]
+                self._address(call.place)
+
+    def _arguments(self, a: Any) -> list[Tensor]:
+        """Return an argument of a function, for each tensor."""
+        machine, layout = self.code.machine, self._layout
+        if isinstance(a, str):
+            return [x.to(machine.kind) for x in self.places[a]]
+        slot = machine.slots.get(id(a))
+        if slot is None:
+            return [layout.shared[machine.shared[id(a)]].to(machine.kind)] * len(self.sizes)
+        return list(layout.slots[slot].to(machine.kind).unbind())
+
+    def _results(self, call: Call, columns: list[list[Tensor]], numbers: list[Any]) -> list[Tensor]:
+        """Return what a function makes of each tensor."""
+        function = self.code.functions[call.function]
+        batched = getattr(function, "batched", None) if len(columns) == 1 and call.place else None
+        if batched is not None and len(set(numbers)) == 1:
+            return list(batched(columns[0], *numbers[0]))
+        alone = getattr(function, "in_place", function) if call.in_place else function
+        stacked = getattr(function, "stacked", None)
+        groups: dict[Any, list[int]] = {}
+        for i, own in enumerate(zip(*columns, strict=True)):
+            key = (tuple(x.shape for x in own), numbers[i]) if stacked is not None else i
+            groups.setdefault(key, []).append(i)
+        results: list[Any] = [None] * len(numbers)
+        for index in groups.values():
+            first = index[0]
+            if stacked is None or len(index) == 1:
+                results[first] = alone(*(column[first] for column in columns), *numbers[first])
+                continue
+            together = [torch.stack([column[i] for i in index]) for column in columns]
+            for i, x in zip(index, stacked(*together, *numbers[first]).unbind(), strict=True):
+                results[i] = x
+        return results
+
+    def _put(self, v: Value, results: list[Tensor]) -> None:
+        """Have a number that a function made of each tensor among the scalars."""
+        machine, layout = self.code.machine, self._layout
+        slot = machine.slots.get(id(v))
+        if slot is None:
+            layout.shared[machine.shared[id(v)]].copy_(results[-1])
+        else:
+            layout.slots[slot].copy_(torch.stack([x.reshape(()).to(torch.float64) for x in results]))
