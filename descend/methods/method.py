@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from descend.errors import UsageError, nearest
-from descend.methods import evaluating, gathering, modifiers, same_again, storing
+from descend.methods import evaluating, gathering, loss_scaling, modifiers, same_again, storing
 from descend.methods.checks import check_group
 from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
@@ -171,14 +171,17 @@ class Method(Constructor):
         self._training: dict[Tensor, Tensor] = {}  # where each parameter trains, while it is elsewhere
         self._resumed = False
         self._held: dict[int, same_again.Held] = {}
+        self._doubtful: loss_scaling.Doubtful | None = None
         Optimizer.__init__(self, params, {**cls.defaults, **given})
 
     def __getstate__(self) -> dict[str, Any]:
+        self._settle()
         return {**super().__getstate__(), "executor": self.executor, **evaluating.copied(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._held: dict[int, same_again.Held] = {}
+        self._doubtful: loss_scaling.Doubtful | None = None
         for group in self.param_groups:
             for name, value in type(self).defaults.items():
                 group.setdefault(name, value)
@@ -245,6 +248,7 @@ class Method(Constructor):
 
     def _step(self, closure: Callable[[], Any] | None) -> Any:
         """Take a step, as :meth:`step`, with gradients disabled and without hooks."""
+        self._settle()
         if self._training or self._resumed:
             evaluating.back_to_training(self)
         loss = None
@@ -252,7 +256,8 @@ class Method(Constructor):
             with torch.enable_grad():
                 loss = closure()
         active = self._active()
-        if self._held and not active and self._again():
+        found_inf = getattr(self, "found_inf", None)
+        if self._held and not active and found_inf is None and self._again():
             return loss
         moving = self._found()  # refuses before anything moves
         if active:
@@ -270,7 +275,11 @@ class Method(Constructor):
                 batches = gathering.batches(self, rule, form, group, h, *found)
                 work.setdefault(rule, []).extend(batches)
                 made[-1] += batches
+        if found_inf is not None:
+            moved = [self.state[p] for _, (owners, _, _) in moving for p in owners]
+            self._doubtful = loss_scaling.Doubtful(found_inf, moved)
         for rule, batches in work.items():
+            loss_scaling.hand_over(self, batches)
             self._execute(rule, batches)
         if self.executor == "fused" and not active:
             self._hold(moving, made)
@@ -308,6 +317,17 @@ class Method(Constructor):
     def _found(self) -> Moving:
         """Return each group with its parameters that have a gradient, these as real, and the gradients."""
         return [(group, moving_of(group)) for group in self.param_groups]
+
+    @property
+    def _step_supports_amp_scaling(self) -> bool:
+        """Asked by ``torch.amp.GradScaler``: whether a step itself divides by the scale of the loss."""
+        return type(self)._found is Method._found and loss_scaling.possible(self)
+
+    def _settle(self) -> None:
+        """Take back steps that were counted and, as is known by now, not taken."""
+        if self._doubtful is not None:
+            self._doubtful.settle()
+            self._doubtful = None
 
     @property
     def needs_closure(self) -> bool:
@@ -357,6 +377,7 @@ class Method(Constructor):
         Raises:
             UsageError: by ``step`` inside the context.
         """
+        self._settle()
         return evaluating.evaluation(self)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -367,6 +388,7 @@ class Method(Constructor):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state as torch does; it loads with ``torch.load(weights_only=True)``."""
+        self._settle()
         return evaluating.with_training_points(self, _state_dict(self))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -378,6 +400,7 @@ class Method(Constructor):
         Raises:
             UsageError: inside of :meth:`evaluation`.
         """
+        self._settle()
         if self._training:
             raise UsageError("a state loaded outside of opt.evaluation()", "one inside it", "leave it first")
         # Hooks come around all of this: what they hand back is loaded, and what they find is what stays.
