@@ -71,10 +71,11 @@ class Method(Constructor):
     Args:
         params: parameters, named parameters, or a list of groups, as ``torch.optim`` takes them.
         maximize: climb instead of descending.
-        executor: ``fused`` (one pass over memory on the CPU, ``foreach`` elsewhere), ``foreach`` (portable,
-            any device) or ``reference`` (the oracle: one tensor at a time).
+        executor: ``fused`` (one pass over memory, on CPUs and CUDA devices), ``foreach`` (portable, any
+            device) or ``reference`` (the oracle: one tensor at a time).
         foreach, fused: taken for the sake of code written for torch.optim, and without effect.
         clip_norm, cautious, average, sam, ...: modifiers, which any method takes: ``docs/modifiers.md``.
+        state_format, parameter_format, rounding_seed: number formats, as well: ``docs/formats.md``.
 
     It never writes to a gradient; every hyperparameter lives in ``param_groups`` under torch's name;
     steps are counted for each parameter; what is kept (``state[p]["m"]``, ...) keeps its dtype through

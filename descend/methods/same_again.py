@@ -9,6 +9,7 @@ gradients of the same format, all counts equal. Where anything differs, the step
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from operator import attrgetter, is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -32,20 +33,35 @@ class Held:
         rule: the group's equations.
         owners: its parameters that had a gradient.
         own: their states.
+        first: where these states begin among all of the method's; ``None`` where they are scattered.
+        states: how many states the method has.
         asked: the number formats that the group asks for.
         kept: what is kept: (how to take it from a state, of whose states, what it was).
         for_all: the numbers kept for all parameters: (name in the group, what it was).
         plans: the executor's own, one a batch: (which gradients, plan).
     """
 
-    __slots__ = ("asked", "for_all", "kept", "own", "owners", "plans", "rule")
+    __slots__ = ("asked", "first", "for_all", "kept", "own", "owners", "plans", "rule", "states")
 
     def __init__(self, method: Method, group: dict[str, Any], rule: Rule, owners: list[Tensor]):
         self.rule, self.owners, self.asked = rule, owners, _asked(group)
         self.own = [method.state[p] for p in owners]
+        keys, self.states = list(method.state), len(method.state)
+        self.first = next((i for i, p in enumerate(keys) if p is owners[0]), None) if owners else None
+        if self.first is not None and not all(map(is_, keys[self.first : self.first + len(owners)], owners)):
+            self.first = None
         self.kept: list[tuple[itemgetter[Any], list[Any], list[Tensor]]] = []
         self.for_all: list[tuple[str, Tensor]] = []
         self.plans: list[tuple[list[int] | None, fused.Plan]] = []
+
+    def has_states(self, state: Mapping[Tensor, Any]) -> bool:
+        """Whether the parameters' states are the very same; in order, for hashing a tensor takes long."""
+        first, last = self.first, (self.first or 0) + len(self.own)
+        if first is None or len(state) != self.states:
+            return all(map(is_, map(state.get, self.owners), self.own))
+        return all(map(is_, islice(state, first, last), self.owners)) and all(
+            map(is_, islice(state.values(), first, last), self.own)
+        )
 
     def add(self, batch: Batch, index: list[int] | None, plan: fused.Plan) -> None:
         """Hold what is known of one batch.
@@ -99,7 +115,7 @@ def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any
             return 0
     if not all(map(is_, params, held.owners)) or _asked(group) != held.asked:
         return 0
-    if not all(map(is_, map(method.state.get, params), own)):
+    if not held.has_states(method.state):
         return 0
     try:
         for take_from, states, values in held.kept:

@@ -59,7 +59,7 @@ for name, variant, dtype in {wanted}:
     for f in functions(name, variant, dtype=dtype).values():
         made = compiled.triton_kernel(f, (9, 0))
         key = "-".join([name, f.name, str(dtype)])
-        found[key] = [len(f.parameters), made.metadata.shared, made.asm["ptx"]]
+        found[key] = [len(f.parameters), made.about["shared"], made.asm["ptx"]]
 print(json.dumps(found))
 """
 

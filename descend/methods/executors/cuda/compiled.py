@@ -13,11 +13,11 @@ import hashlib
 import json
 import linecache
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import metadata, util
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -145,23 +145,58 @@ def compiled(functions: list[Function], capability: tuple[int, int]) -> dict[str
 def machine_code(function: Function, capability: tuple[int, int]) -> bytes:
     """Compile a kernel for devices of this capability."""
     made = triton_kernel(function, capability)
-    about: Mapping[str, Any] = {
-        "name": made.metadata.name,
-        "threads": 32 * made.metadata.num_warps,
-        "shared": made.metadata.shared,
+    about = {
+        "name": made.about["name"],
+        "threads": 32 * made.about["num_warps"],
+        "shared": made.about["shared"],
     }
     return json.dumps(about).encode() + b"\n" + made.asm["cubin"]
 
 
-def triton_kernel(function: Function, capability: tuple[int, int]) -> Any:
-    """Return what Triton compiles a kernel to, with its texts on the way."""
+class Made(NamedTuple):
+    """What Triton makes of a kernel.
+
+    Attributes:
+        about: what is told of it, by name.
+        asm: its texts on the way, and its machine code.
+    """
+
+    about: dict[str, Any]
+    asm: dict[str, Any]
+
+
+def triton_kernel(function: Function, capability: tuple[int, int]) -> Made:
+    """Compile a kernel for devices of this capability.
+
+    Stage by stage, because ``triton.compile`` keeps what it compiles in a place of its own and therefore
+    first reads all of Triton to see whether it is still the same: 0.35 s, in each thread anew.
+    """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
+    from triton.compiler.compiler import ir, make_backend
 
     source = ASTSource(fn=_jitted(function), signature=dict.fromkeys(function.parameters, "i64"))
     target = GPUTarget("cuda", capability[0] * 10 + capability[1], 32)
-    return triton.compile(source, target=target, options={"num_warps": WARPS, "enable_fp_fusion": True})
+    asked = {"num_warps": WARPS, "enable_fp_fusion": True}
+    try:
+        backend: Any = make_backend(target)
+        options = backend.parse_options(dict(asked))
+        context = ir.context()
+        ir.load_dialects(context)
+        backend.load_dialects(context)
+        words, modules = backend.get_codegen_implementation(options), backend.get_module_map()
+        made = source.make_ir(target, options, words, modules, context)
+        stages: dict[str, Callable[[Any, Any], Any]] = {}
+        backend.add_stages(stages, options, source.language)
+    except (AttributeError, ImportError, TypeError):  # another version of Triton, whose stages are others
+        compiled = triton.compile(source, target=target, options=asked)
+        return Made(compiled.metadata._asdict(), compiled.asm)
+    about: dict[str, Any] = {"target": target, **options.__dict__}
+    asm: dict[str, Any] = {}
+    for name, stage in stages.items():
+        asm[name] = made = stage(made, about)
+    return Made(about, asm)
 
 
 def _jitted(function: Function) -> Any:

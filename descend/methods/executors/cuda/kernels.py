@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -98,7 +99,7 @@ class Kernels(Numbered):
         places: by (phase, shape class), the places of a kernel.
     """
 
-    def __init__(self, stages: Stages, formats: Mapping[str, torch.dtype]):
+    def __init__(self, stages: Stages, formats: Mapping[str, Any]):
         super().__init__(stages, formats)
         for v in stages.nodes:
             if v.host is not None and v.host.number is None and not v.op.startswith(("whole", "reduce")):

@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
+from descend.methods.executors.alike import alike
 from descend.methods.executors.cuda.compiled import Launch
 from descend.methods.executors.cuda.job import Job, on_device, stream_of
 from descend.methods.executors.cuda.kernels import Variant
 from descend.methods.executors.cuda.tables import Layout
 
-_dtype, _device = attrgetter("dtype"), attrgetter("device")
+_device = attrgetter("device")
 
 
 class Plan:
@@ -29,7 +30,7 @@ class Plan:
         code = self.code = job.code
         g = job.places["g"]
         self.device = job.device
-        self.formats, self.sizes = list(map(_dtype, g)), job.sizes
+        self.sizes, self.as_before = job.sizes, alike(g)
         # A gradient must not be kept alive: whoever sets it to None wants the memory.
         self.places = {n: values for n, values in job.places.items() if n != "g" and n not in code.for_all}
         self.for_all = {n: job.own[n][0] for n in code.for_all}
@@ -51,9 +52,7 @@ class Plan:
         code = self.code
         try:
             gradients = list(map(Tensor.data_ptr, g))
-            if list(map(_dtype, g)) != self.formats or list(map(Tensor.numel, g)) != self.sizes:
-                return False
-            if not all(map(Tensor.is_contiguous, g)) or not code.holds(h, step):
+            if not self.as_before(g) or not code.holds(h, step):
                 return False
             pointers = list(map(Tensor.data_ptr, self.tensors))
         except (TypeError, RuntimeError, NotImplementedError):  # none, sparse, without memory
