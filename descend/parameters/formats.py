@@ -169,7 +169,7 @@ def encoded(x: Tensor, form: Format, random: Tensor) -> tuple[Tensor, Tensor]:
     code = torch.where(a < least, small, code.clamp_max(form.levels))
     if form is Format.SIGNED:
         code = code | torch.where(negative, 0x80, 0)
-    codes = code.to(torch.uint8).view(n, -1)[:, :length].reshape(x.shape)
+    codes = code.to(torch.uint8).view(n, -1)[:, :length].reshape(x.shape).contiguous()
     return codes, exponent.to(torch.uint8).view(n, -1)
 
 

@@ -24,7 +24,7 @@ from descend.errors import UsageError
 from descend.methods import TABLE
 from descend.methods.equations import lerp, total, where, whole
 from descend.methods.executors import fused, reference
-from descend.methods.executors.cuda.kernels import BLOCK, TILE
+from descend.methods.executors.cuda.writing import BLOCK, TILE
 from descend.methods.executors.engines import ENGINES
 from descend.methods.rule import Batch, elementwise, matrix, one_a_tensor, one_for_all, rule
 

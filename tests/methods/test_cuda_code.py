@@ -15,8 +15,8 @@ from descend.methods import TABLE
 from descend.methods.executors.cuda import compiled, driver
 from descend.methods.executors.cuda.code import Code
 from descend.methods.executors.cuda.compiled import Kernel, Words
-from descend.methods.executors.cuda.kernels import Variant
 from descend.methods.executors.cuda.tables import Cut
+from descend.methods.executors.cuda.writing import Variant
 
 TILE = 1024
 
@@ -53,7 +53,7 @@ sys.path.insert(0, {folder!r})
 import torch
 from test_cuda_code import functions
 from descend.methods.executors.cuda import compiled
-from descend.methods.executors.cuda.kernels import Variant
+from descend.methods.executors.cuda.writing import Variant
 found = {{}}
 for name, variant, dtype in {wanted}:
     for f in functions(name, variant, dtype=dtype).values():

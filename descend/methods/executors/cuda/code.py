@@ -9,8 +9,9 @@ import torch
 
 from descend.methods.executors.cuda import compiled
 from descend.methods.executors.cuda.compiled import Kernel
-from descend.methods.executors.cuda.kernels import Function, Kernels, Launches, Variant
+from descend.methods.executors.cuda.kernels import Kernels, Launches
 from descend.methods.executors.cuda.tables import Layout
+from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.numbered import Formats, Traced
 from descend.methods.rule import Rule
 

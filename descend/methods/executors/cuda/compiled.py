@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from descend.methods.executors.cuda import driver
-from descend.methods.executors.cuda.kernels import WARPS, Function
+from descend.methods.executors.cuda.writing import WARPS, Function
 from descend.methods.executors.disk import kept_code
 
 Launch = Callable[[int, int], None]

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods.executors.cuda.code import Code
-from descend.methods.executors.cuda.kernels import Function, Variant
 from descend.methods.executors.cuda.tables import Layout
+from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.flat import flat
 from descend.methods.executors.stages import Call, Phase
 from descend.methods.trace import Value

@@ -11,8 +11,8 @@ from torch import Tensor
 from descend.methods.executors.alike import alike
 from descend.methods.executors.cuda.compiled import Launch
 from descend.methods.executors.cuda.job import Job, on_device, stream_of
-from descend.methods.executors.cuda.kernels import Variant
 from descend.methods.executors.cuda.tables import Layout
+from descend.methods.executors.cuda.writing import Variant
 
 _device = attrgetter("device")
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from descend.methods.executors.cuda.compiled import Words
-from descend.methods.executors.cuda.kernels import BLOCK, TILE, Function, Kernels
+from descend.methods.executors.cuda.kernels import Kernels
+from descend.methods.executors.cuda.writing import BLOCK, TILE, Function
 
 _WORDS = ("n", "blocks", "table", "rows", "numbers", "slots", "shared", "sums", "scale", "found_inf")
 _OF_CLASS = ("pieces", "sizes", "starts", "partial", "count")
