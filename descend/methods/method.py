@@ -230,7 +230,8 @@ class Method(Constructor):
             What ``closure`` returned, or ``None``.
 
         Raises:
-            UsageError: where a gradient is sparse, or there is no closure and the method needs one.
+            UsageError: where a gradient is sparse, there is no closure and the method needs one, or a CUDA
+                graph is being captured.
         """
         if _watched(self):
             return _with_hooks(self) if closure is None else _with_hooks(self, closure)
@@ -249,6 +250,12 @@ class Method(Constructor):
 
     def _step(self, closure: Callable[[], Any] | None) -> Any:
         """Take a step, as :meth:`step`, with gradients disabled and without hooks."""
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+            raise UsageError(
+                "steps outside of a CUDA graph, for they are counted by the host",
+                "a step while a graph is captured",
+                "capture forward and backward, and call step() after each replay",
+            )
         self._settle()
         if self._training or self._resumed:
             evaluating.back_to_training(self)

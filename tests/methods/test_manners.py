@@ -496,3 +496,15 @@ def test_by_name_takes_a_module_with_its_names():
     method = descend.optimizer("Adam-W", network(), lr=0.5)
     assert type(method) is descend.AdamW
     assert method.param_groups[0]["param_names"] == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_a_step_is_not_captured(monkeypatch):
+    """A graph would replay the host's numbers of one step for ever; nothing has moved or been counted."""
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    model = network()
+    opt = descend.AdamW(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    with pytest.raises(UsageError, match="after each replay"):
+        opt.step()
+    assert not opt.state
