@@ -205,7 +205,7 @@ def test_threads_do_not_matter(state, parameter):
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found.append(made("lamb", state, parameter, shapes=((300, 2 * ALONE // 300), (3, PIECE + 40))))
-            descend_by(*found[-1], 3)
+            descend_by(found[-1][0], found[-1][1], 3)
     finally:
         torch.set_num_threads(before)
     assert _equal(*(m for _, m in found))

@@ -20,6 +20,7 @@ from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.flat import flat
 from descend.methods.executors.stages import Call, Phase
+from descend.methods.stacks import over
 from descend.methods.trace import Value
 
 
@@ -215,20 +216,13 @@ class Job:
         batched = getattr(function, "batched", None) if len(columns) == 1 and call.place else None
         if batched is not None and len(set(numbers)) == 1:
             return list(batched(columns[0], *numbers[0]))
-        alone = getattr(function, "in_place", function) if call.in_place else function
-        stacked = getattr(function, "stacked", None)
         groups: dict[Any, list[int]] = {}
-        for i, own in enumerate(zip(*columns, strict=True)):
-            key = (tuple(x.shape for x in own), numbers[i]) if stacked is not None else i
-            groups.setdefault(key, []).append(i)
+        for i, own in enumerate(numbers):  # those of one step count
+            groups.setdefault(own, []).append(i)
         results: list[Any] = [None] * len(numbers)
-        for index in groups.values():
-            first = index[0]
-            if stacked is None or len(index) == 1:
-                results[first] = alone(*(column[first] for column in columns), *numbers[first])
-                continue
-            together = [torch.stack([column[i] for i in index]) for column in columns]
-            for i, x in zip(index, stacked(*together, *numbers[first]).unbind(), strict=True):
+        for own, index in groups.items():
+            found = over(function, [[column[i] for i in index] for column in columns], own, call.in_place)
+            for i, x in zip(index, found, strict=True):
                 results[i] = x
         return results
 
