@@ -17,8 +17,11 @@ SMALL = {"cpu": 1 << 12}
 SMALL_ELSEWHERE = 1 << 20
 """The same of other devices: a product of two such matrices fills a GPU by itself."""
 
-TOGETHER = 1 << 26
-"""Elements of the largest argument in one stack: 256 MiB of float32."""
+TOGETHER = {"cpu": 1 << 18}
+"""Elements of the largest argument in one stack, by the kind of device: 1 MiB, however many there are."""
+
+TOGETHER_ELSEWHERE = 1 << 26
+"""The same of other devices: 256 MiB of float32."""
 
 
 def over(
@@ -64,5 +67,6 @@ def _alike(columns: Sequence[Sequence[Tensor]], stackable: bool) -> Iterator[lis
     for key, index in groups.items():
         largest = max(shape.numel() for shape, *_ in key)
         small = SMALL.get(key[0][2].type, SMALL_ELSEWHERE)
-        most = max(1, TOGETHER // max(largest, 1)) if largest <= small else 1
+        room = TOGETHER.get(key[0][2].type, TOGETHER_ELSEWHERE)
+        most = max(1, room // max(largest, 1)) if largest <= small else 1
         yield from (index[k : k + most] for k in range(0, len(index), most))

@@ -107,7 +107,7 @@ def test_stacks_are_worked_on_as_one_by_one(shape):
 
 
 def test_lists_of_many_shapes(monkeypatch):
-    monkeypatch.setattr(stacks, "TOGETHER", 60)  # two or three at once
+    monkeypatch.setitem(stacks.TOGETHER, "cpu", 60)  # two or three at once
     shapes = [(4, 6), (6, 4), (4, 6), (3, 2, 4), (4, 6), (6, 4), (4, 6)]
     xs = [some(*shape) for i, shape in enumerate(shapes)]
     grams = [gram(shape[0]) for shape in shapes]

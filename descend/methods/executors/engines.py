@@ -16,6 +16,7 @@ from descend.methods.executors.cuda.code import code as cuda_code
 from descend.methods.executors.cuda.compiled import available
 from descend.methods.executors.cuda.job import Job as CudaJob
 from descend.methods.executors.cuda.plan import Plan as CudaPlan
+from descend.methods.executors.cuda.stored import in_flat_blocks
 from descend.methods.executors.numbered import Traced
 
 
@@ -62,6 +63,7 @@ class Engine:
         plan: job → plan, of a rule without functions of whole tensors.
         together: how many elements are taken at once where temporaries are needed.
         stores: whether it knows number formats beside torch's.
+        codes: whether it takes a tensor of this shape in eight bits.
         scaled: whether it takes gradients that come with a scale, and may be infinite.
         available: whether it can be used here.
     """
@@ -71,6 +73,7 @@ class Engine:
     plan: Callable[[Any], Plan]
     together: int
     stores: bool = False
+    codes: Callable[[tuple[int, ...]], bool] = lambda shape: True
     scaled: bool = False
     available: Callable[[], bool] = lambda: True
 
@@ -81,7 +84,16 @@ FORMATS = frozenset({torch.float32, torch.float64, torch.bfloat16, torch.float16
 ENGINES = {
     # Temporaries of 16 MiB stay in a processor's cache; a device wants much to do at once.
     "cpu": Engine(cpu_code, CpuJob, CpuPlan, 1 << 22, stores=True),
-    "cuda": Engine(cuda_code, CudaJob, CudaPlan, 1 << 28, scaled=True, available=available),
+    "cuda": Engine(
+        cuda_code,
+        CudaJob,
+        CudaPlan,
+        1 << 28,
+        stores=True,
+        codes=in_flat_blocks,
+        scaled=True,
+        available=available,
+    ),
 }
 """By the type of device."""
 

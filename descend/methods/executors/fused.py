@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from descend.methods.executors import foreach, sharded
-from descend.methods.executors.engines import ENGINES, FORMATS, Job, Plan, engine
+from descend.methods.executors.engines import ENGINES, FORMATS, Engine, Job, Plan, engine
 from descend.methods.executors.numbered import Traced
 from descend.methods.rule import Batch, Rule
 from descend.parameters.formats import Format
@@ -68,7 +68,7 @@ def _one_code(rule: Rule, batch: Batch) -> Traced | None:
     """Return the one code that can take all tensors of a batch as they lie in memory, if there is one."""
     h, steps, device = batch.hyperparameters, batch.steps, batch.w[0].device
     made = engine(device)
-    if made is None or (batch.stored and not made.stores):
+    if made is None or (batch.stored and not all(_taken(made, batch, w) for w in batch.w)):
         return None
     formats = []
     for name, values in _places(rule, batch).items():
@@ -84,6 +84,13 @@ def _one_code(rule: Rule, batch: Batch) -> Traced | None:
         not first.by_step and all(first.holds(h, step) for step in set(steps))
     )
     return first if one_path else None
+
+
+def _taken(made: Engine, batch: Batch, w: Tensor) -> bool:
+    """Whether an engine takes a parameter in a batch's number formats."""
+    assert batch.stored is not None
+    coded = any(form.coded for form in batch.stored.formats.values())
+    return made.stores and (not coded or made.codes(tuple(w.shape)))
 
 
 def _job(found: Traced, batch: Batch) -> Job:
@@ -132,7 +139,9 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
         device = batch.w[i].device
         made = engine(device)
         plain = all(x.device == device and type(x) in sharded.PLAIN for x in own.values())
-        if stored and (made is None or not made.stores or not all(map(Tensor.is_contiguous, own.values()))):
+        if stored and (made is None or not _taken(made, batch, batch.w[i])):
+            plain = False
+        if stored and not all(map(Tensor.is_contiguous, own.values())):
             plain = False
         if made is None or len(formats) < len(own) or not plain:
             others.append(i)
@@ -196,7 +205,11 @@ def _unscaled(rule: Rule, batch: Batch) -> list[Batch]:
     lists, device = [batch.w, batch.g, *batch.kept.values()], batch.w[0].device
     made = engine(device)
     everything = [x for values in lists for x in values]
-    if made is not None and made.scaled and not batch.stored and set(map(_device, everything)) == {device}:
+    if made is not None and made.scaled and batch.stored:
+        found = _one_code(rule, batch)
+        if found is not None and not found.calls:
+            return [batch]
+    elif made is not None and made.scaled and set(map(_device, everything)) == {device}:
         formats = tuple([values[0].dtype for values in lists])
         if set(map(_dtype, everything)) <= FORMATS and set(map(type, everything)) <= sharded.PLAIN:
             h, form = batch.hyperparameters, batch.form

@@ -14,6 +14,7 @@ from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.numbered import Formats, Traced
 from descend.methods.rule import Rule
+from descend.parameters.formats import Format
 
 
 class Code(Traced):
@@ -25,8 +26,9 @@ class Code(Traced):
     """
 
     def __init__(self, rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats):
-        super().__init__(rule, h, step, form)
-        self.machine = Kernels(self.stages, dict(zip(["w", "g", *self.graph.kept], formats, strict=True)))
+        given = dict(zip(["w", "g", *rule.keeps(h, form)], formats, strict=True))
+        super().__init__(rule, h, step, form, [n for n, f in given.items() if isinstance(f, Format)])
+        self.machine = Kernels(self.stages, given)
         self._for_hosts(self.machine.hosts)
         self.layouts: dict[Any, list[Layout]] = {}
         self._texts: dict[Variant, list[Launches]] = {}
@@ -68,7 +70,7 @@ def code(rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats:
         h: the hyperparameters; they and ``step`` decide which branches are taken.
         step: the parameters' own count.
         form: the parameters' form.
-        formats: the dtypes of ``w``, ``g`` and everything that is kept.
+        formats: the dtypes of ``w``, ``g`` and everything that is kept, or their number formats.
     """
     paths = _codes.setdefault((rule, form, formats), [])
     for found in paths:

@@ -16,12 +16,15 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods.executors.cuda.code import Code
+from descend.methods.executors.cuda.stored import base_word, beside
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.flat import flat
 from descend.methods.executors.stages import Call, Phase
+from descend.methods.rule import Stored
 from descend.methods.stacks import over
 from descend.methods.trace import Value
+from descend.parameters.formats import BLOCK
 
 
 def stream_of(device: torch.device) -> int:
@@ -43,8 +46,8 @@ class Job:
         steps: the step count of each tensor.
         h: the hyperparameters.
         writes: whether it writes the numbers kept for all.
-        stored: of places in number formats of their own, which are none here.
-        offsets: where each tensor begins in the whole parameter, for those.
+        stored: of places in number formats of their own.
+        offsets: where each tensor begins in the whole parameter, where it is but a part.
 
     Attributes:
         alone: whether there is no other job in this step, so that its totals are over these tensors.
@@ -59,9 +62,12 @@ class Job:
         steps: list[int],
         h: Any,
         writes: bool,
-        stored: None = None,
+        stored: Stored | None = None,
         offsets: Sequence[int] | None = None,
     ):
+        self.stored, self.offsets = stored, offsets
+        if stored is not None:
+            places = places | {beside(name): values for name, values in stored.beside.items()}
         self.code, self.steps, self.h, self.writes = code, steps, h, writes
         self.own = places
         self.places, self.copied = flat(places, code.graph.kept, code.temporaries)
@@ -98,6 +104,13 @@ class Job:
         else:
             known = {step: k for k, step in enumerate(dict.fromkeys(self.steps))}
             layout.set_rows([known[s] for s in self.steps], [code.numbers(self.h, s) for s in known])
+        if self.stored is not None:
+            self.who(layout)
+            bases = {step: base_word(self.stored.seed, step) for step in set(self.steps)}
+            if one_row:
+                layout.words["noise"] = bases[self.steps[0]]
+            else:
+                layout.columns[machine.who + 2] = [bases[step] for step in self.steps]
         if self.scale is not None and self.found_inf is not None:
             layout.words["scale"], layout.words["found_inf"] = (
                 self.scale.data_ptr(),
@@ -132,6 +145,13 @@ class Job:
                     self._call(phase)
         pool.append(layout)
 
+    def who(self, layout: Layout) -> None:
+        """Put each tensor's number, and where it begins in its parameter, into the table."""
+        if self.stored is not None:
+            row = self.code.machine.who
+            layout.columns[row] = self.stored.numbers
+            layout.columns[row + 1] = 0 if self.offsets is None else self.offsets
+
     def finish(self) -> None:
         """Write what must wait until every job has read."""
         for place, value in self.waiting:
@@ -164,7 +184,8 @@ class Job:
             sizes = [x.numel() for x in self.places[places[0]]]
             layout.cut(name, sizes)
         for place in places:  # else a kernel would write beyond a tensor's end
-            if list(map(Tensor.numel, self.places[place])) != sizes:
+            expected = [-(-n // BLOCK) for n in sizes] if machine.is_exponents(place) else sizes
+            if list(map(Tensor.numel, self.places[place])) != expected:
                 raise UsageError(
                     "tensors of one shape for elementwise words",
                     f"{place} of {[tuple(x.shape) for x in self.places[place]]} beside {sizes} elements",

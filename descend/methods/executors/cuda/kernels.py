@@ -20,9 +20,11 @@ from typing import Any
 
 from descend.methods.executors.cuda.passes import Pass
 from descend.methods.executors.cuda.scalars import Scalars, Shares, Sums
+from descend.methods.executors.cuda.stored import BESIDE, BITS, beside
 from descend.methods.executors.cuda.writing import STORED, Function, Variant
 from descend.methods.executors.numbered import Numbered
 from descend.methods.executors.stages import Stages
+from descend.parameters.formats import Format
 
 
 @dataclass
@@ -49,6 +51,10 @@ class Kernels(Numbered):
         rows: place → row of the table of addresses; ``g`` is the first, so that it can be sent alone.
         into: numbers kept for all → the row that says where they are written.
         places: by (phase, shape class), the places of a kernel.
+        forms: places in number formats of their own.
+        beside: what those have beside → the place.
+        who: the row of each tensor's number among the parameters, where something is rounded by chance; the
+            next ones are of where it begins in its parameter, and of the words of its step's noise.
     """
 
     def __init__(self, stages: Stages, formats: Mapping[str, Any]):
@@ -56,12 +62,24 @@ class Kernels(Numbered):
         for v in stages.nodes:
             if v.host is not None and v.host.number is None and not v.op.startswith(("whole", "reduce")):
                 self.host(v.host)
+        self.forms = {name: form for name, form in formats.items() if isinstance(form, Format)}
+        self.beside = {beside(name): name for name, form in self.forms.items() if form in BESIDE}
+
+        def with_beside(places: list[str]) -> list[str]:
+            return [*places, *(beside(x) for x in places if beside(x) in self.beside)]
+
         self.places = {
-            (p, name): kernel.places()
+            (p, name): with_beside(kernel.places())
             for p, phase in enumerate(stages.phases)
             for name, kernel in phase.kernels.items()
         }
-        everything = ["g", "w", *formats, *(x for places in self.places.values() for x in places)]
+        everything = [
+            "g",
+            "w",
+            *formats,
+            *self.beside,
+            *(x for places in self.places.values() for x in places),
+        ]
         self.rows = {place: k for k, place in enumerate(dict.fromkeys(everything))}
         graph = stages.graph
         self.after = [
@@ -71,6 +89,8 @@ class Kernels(Numbered):
         ]
         self.before = [n for n, kept in graph.kept.items() if kept.kind == "all" and n in self.inputs]
         self.into = {name: len(self.rows) + k for k, name in enumerate(self.after)}
+        self.who = len(self.rows) + len(self.into)
+        self.columns = self.who + 3 * bool(self.forms)
 
     def launches(self, variant: Variant) -> list[Launches]:
         """Return the kernels of each phase in this form."""
@@ -91,4 +111,12 @@ class Kernels(Numbered):
 
     def stored(self, place: str) -> str:
         """Return the format that a place lies in memory in."""
+        if place in self.beside:
+            return BESIDE[self.forms[self.beside[place]]]
+        if place in self.forms:
+            return BITS[self.forms[place]]
         return STORED[self.formats.get(place, self.kind)]
+
+    def is_exponents(self, place: str) -> bool:
+        """Whether a place has one byte for each block of another."""
+        return place in self.beside and self.forms[self.beside[place]].coded

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from descend.methods.executors.cuda import stored
 from descend.methods.executors.cuda.words import Arithmetic, Text
 from descend.methods.executors.cuda.writing import TILE, Function, Variant, Writer
 from descend.methods.executors.stages import ALL, ELEMENT, Kernel
 from descend.methods.trace import Host, Value
+from descend.parameters.formats import BLOCK, Format
 
 if TYPE_CHECKING:
     from descend.methods.executors.cuda.kernels import Kernels
@@ -21,6 +23,8 @@ class Pass(Writer):
         self.name, self.kernel = name, kernel
         self.places = kernels.places[p, name]
         self.held: dict[str, str] = {}
+        self.key: tuple[str, str] | None = None
+        self.random = ""
         self.before = Text(prefix="c")
         self.kind = "tl.float64" if self.wide else "tl.float32"
 
@@ -35,10 +39,13 @@ class Pass(Writer):
             text.do(f"row = tl.load({self.address('rows', 'tl.int64')} + t)")
         for k, place in enumerate(self.places):
             address = self.entry(self.kernels.rows[place], "t")
-            text.do(f"at{k} = {address}.to(tl.pointer_type({self.kernels.stored(place)})) + first")
+            where = f"first // {BLOCK}" if self.kernels.is_exponents(place) else "first"
+            text.do(f"at{k} = {address}.to(tl.pointer_type({self.kernels.stored(place)})) + {where}")
             if self.variant.aligned:
                 text.do(f"at{k} = tl.multiple_of(at{k}, 16)")
         text.do(f"i = tl.arange(0, {TILE})")
+        if any(map(self.kernels.is_exponents, self.places)):
+            text.do(f"block = tl.arange(0, {TILE // BLOCK})")
         here = len(text.lines)
         text.do(f"if left >= {TILE}:")
         self._body("")
@@ -76,6 +83,7 @@ class Pass(Writer):
         """Write load, compute, store and sum for one tile."""
         text, kernel = self.text, self.kernel
         text.indent += 1
+        self.random = ""
         words = Arithmetic(text, self.wide, self._host, self._scalar)
         for v, place in kernel.loads.items():
             words.names[id(v)] = text.new(self._load(place, mask))
@@ -93,6 +101,9 @@ class Pass(Writer):
         for v in self.stages.nodes:
             if id(v) in needed:
                 words.compute(v)
+        if any(self.kernels.is_exponents(stored.beside(place)) for _, place in kernel.stores):
+            # Several warps may read one exponent, and one of them writes it: not before all have read.
+            text.do("tl.debug_barrier()")
         for v, place in kernel.stores:
             self._store(words.value(v), place, mask)
         for k, (v, what, _) in enumerate(kernel.sums):
@@ -106,6 +117,9 @@ class Pass(Writer):
         masked = f", mask={mask}, other=0" if mask else ""
         once = ', eviction_policy="evict_first"' if place == "g" else ""  # nobody reads it again
         found = f"tl.load(at{self.places.index(place)} + i{masked}{once})"
+        form = self.kernels.forms.get(place)
+        if form is not None:
+            return self._opened(place, form, found, mask)
         found = self.opened(place, found, self.kind)
         if place != "g" or not self.variant.scaled:
             return found
@@ -117,4 +131,44 @@ class Pass(Writer):
     def _store(self, x: str, place: str, mask: str) -> None:
         """Write what stores a tile of numbers in a place, rounded once."""
         masked = f", mask={mask}" if mask else ""
-        self.text.do(f"tl.store(at{self.places.index(place)} + i, {self.closed(place, x)}{masked})")
+        form = self.kernels.forms.get(place)
+        if form is not None:
+            bits = None
+            if form is not Format.SPLIT16:
+                bits = stored.of_place(self.text, self._random(), place)
+            found, rest = stored.closed(self.text, form, x, bits, mask)
+            if rest is not None:
+                at, inside = self._beside(place, mask)
+                self.text.do(f"tl.store({at}, {rest}{inside})")
+        else:
+            found = self.closed(place, x)
+        self.text.do(f"tl.store(at{self.places.index(place)} + i, {found}{masked})")
+
+    # Number formats ---------------------------------------------------------------------------------
+    def _opened(self, place: str, form: Format, found: str, mask: str) -> str:
+        """Return what loads a tile of a place in a number format of its own."""
+        rest = None
+        if stored.beside(place) in self.kernels.beside:
+            at, masked = self._beside(place, mask)
+            rest = self.text.new(f"tl.load({at}{masked and masked + ', other=0'})")
+        return stored.opened(self.text, form, self.text.new(found), rest)
+
+    def _beside(self, place: str, mask: str) -> tuple[str, str]:
+        """Return where that lies which a place has beside, and its mask as an argument."""
+        name = stored.beside(place)
+        blocks = self.kernels.is_exponents(name)
+        inside = f"block * {BLOCK} < left" if blocks else mask
+        index = "block" if blocks else "i"
+        return f"at{self.places.index(name)} + {index}", f", mask={inside}" if mask else ""
+
+    def _random(self) -> str:
+        """Return the random bits of the elements of a tile; places take theirs from them."""
+        if self.key is None:
+            who = self.kernels.who
+            base = self.parameter("noise") if self.variant.one_row else self.entry(who + 2, "t")
+            base = self.before.new(f"{base}.to(tl.int64)")
+            offset = f"{self.entry(who + 1, 't')} + first"
+            self.key = stored.keys(self.before, base, self.entry(who, "t"), offset)
+        if not self.random:
+            self.random = stored.random(self.text, self.key)
+        return self.random

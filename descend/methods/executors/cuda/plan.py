@@ -11,6 +11,7 @@ from torch import Tensor
 from descend.methods.executors.alike import alike
 from descend.methods.executors.cuda.compiled import Launch
 from descend.methods.executors.cuda.job import Job, on_device, stream_of
+from descend.methods.executors.cuda.stored import base_word
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Variant
 
@@ -38,6 +39,8 @@ class Plan:
         self.pointers: list[int] = []
         self.gradients: list[int] = []
         self.layout = Layout(self.sizes, code.machine, self.device)
+        self.seed = None if job.stored is None else job.stored.seed
+        job.who(self.layout)
         self.aligned: bool | None = None
         self.launches: list[tuple[Launch, int]] = []
 
@@ -63,12 +66,15 @@ class Plan:
             if set(map(_device, self.tensors)) != {self.device}:
                 return False
             for name, values in self.places.items():
-                if name not in code.machine.kept and list(map(Tensor.numel, values)) != self.sizes:
+                own_size = name in code.machine.kept or code.machine.is_exponents(name)
+                if not own_size and list(map(Tensor.numel, values)) != self.sizes:
                     return False
         if gradients != self.gradients or pointers != self.pointers:
             if set(map(_device, g)) != {self.device}:
                 return False
             self._addresses(gradients, pointers)
+        if self.seed is not None:
+            self.layout.words["noise"] = base_word(self.seed, step)
         self.layout.words.numbers[:] = code.numbers(h, step)
         return True
 

@@ -12,7 +12,7 @@ from descend.methods.executors.cuda.compiled import Words
 from descend.methods.executors.cuda.kernels import Kernels
 from descend.methods.executors.cuda.writing import BLOCK, TILE, Function
 
-_WORDS = ("n", "blocks", "table", "rows", "numbers", "slots", "shared", "sums", "scale", "found_inf")
+_WORDS = ("n", "blocks", "table", "rows", "numbers", "slots", "shared", "sums", "scale", "found_inf", "noise")
 _OF_CLASS = ("pieces", "sizes", "starts", "partial", "count")
 
 
@@ -84,7 +84,7 @@ class Layout:
         self.slots, self.shared = doubles(max(len(kernels.slots), 1), n), doubles(max(len(kernels.shared), 1))
         self.sums = doubles(max(self._sums, 1), n)
         self.aside = doubles(max(len(kernels.into), 1))  # numbers for all that must wait for other jobs
-        self.columns = np.zeros((len(kernels.rows) + len(kernels.into), n), dtype=np.int64)
+        self.columns = np.zeros((kernels.columns, n), dtype=np.int64)
         self._known = np.full_like(self.columns, -1)
         self.table = torch.empty(self.columns.shape, dtype=torch.int64, device=device)
         words["n"], words["blocks"] = n, -(-n // BLOCK)
