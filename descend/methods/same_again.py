@@ -18,6 +18,7 @@ from torch import Tensor
 from descend.methods import storing
 from descend.methods.executors import fused
 from descend.methods.rule import Batch, Rule
+from descend.parameters.formats import beside
 
 if TYPE_CHECKING:
     from descend.methods.method import Method
@@ -75,7 +76,7 @@ class Held:
         each = {name: values for name, values in batch.kept.items() if self.rule.kept[name].kind != "all"}
         self.for_all += [(name, values[0]) for name, values in batch.kept.items() if name not in each]
         if batch.stored is not None:
-            each |= {storing.beside(name): values for name, values in batch.stored.beside.items()}
+            each |= {beside(name): values for name, values in batch.stored.beside.items()}
         self.kept += [(itemgetter(name), own, values) for name, values in each.items()]
         self.plans.append((index, plan))
 

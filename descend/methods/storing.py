@@ -23,7 +23,7 @@ from descend.errors import UsageError, nearest
 from descend.methods.executors import sharded
 from descend.methods.rule import Batch, Kept, Rule, Stored
 from descend.parameters import formats
-from descend.parameters.formats import BESIDE, Format
+from descend.parameters.formats import BESIDE, Format, beside
 
 if TYPE_CHECKING:
     from descend.methods.method import Method
@@ -106,11 +106,6 @@ def batches(
             for name, values in batch.stored.beside.items():
                 values.append(own[beside(name)])
     return list(found.values())
-
-
-def beside(place: str) -> str:
-    """Return the name in a parameter's state of what a place has beside it."""
-    return "w:correction" if place == "w" else f"{place}:exponents"
 
 
 def plain_state_is_float32(group: Mapping[str, Any]) -> bool:

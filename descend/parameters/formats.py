@@ -75,6 +75,11 @@ BESIDE: Mapping[Format, torch.dtype] = {
 """The dtype of what a format keeps beside its place: exponents of blocks, or correction bits."""
 
 
+def beside(place: str) -> str:
+    """Return the name of what a place has beside it: correction bits of ``w``, exponents of what is kept."""
+    return "w:correction" if place == "w" else f"{place}:exponents"
+
+
 def rows(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return a tensor's rows and their length: a matrix (out, rest) of a weight of any order."""
     if len(shape) < 2:

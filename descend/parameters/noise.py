@@ -41,6 +41,13 @@ def base(seed: int, step: int) -> tuple[int, int]:
     return x & _32, x >> 32
 
 
+def base_word(seed: int, step: int) -> int:
+    """Return both words of :func:`base` in one of 64 bits, with a sign."""
+    low, high = base(seed, step)
+    word = low | high << 32
+    return word - (1 << 64) if word >> 63 else word
+
+
 @cache
 def name_word(place: str) -> int:
     """Return the word of a place's name, odd."""

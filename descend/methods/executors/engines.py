@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from descend.methods.executors.cpu.code import code as cpu_code
+from descend.methods.executors.cpu.code import Code as CpuCode
 from descend.methods.executors.cpu.job import Job as CpuJob
 from descend.methods.executors.cpu.plan import Plan as CpuPlan
-from descend.methods.executors.cuda.code import code as cuda_code
+from descend.methods.executors.cuda.code import Code as CudaCode
 from descend.methods.executors.cuda.compiled import available
 from descend.methods.executors.cuda.job import Job as CudaJob
 from descend.methods.executors.cuda.plan import Plan as CudaPlan
@@ -83,9 +83,9 @@ FORMATS = frozenset({torch.float32, torch.float64, torch.bfloat16, torch.float16
 
 ENGINES = {
     # Temporaries of 16 MiB stay in a processor's cache; a device wants much to do at once.
-    "cpu": Engine(cpu_code, CpuJob, CpuPlan, 1 << 22, stores=True),
+    "cpu": Engine(CpuCode.of, CpuJob, CpuPlan, 1 << 22, stores=True),
     "cuda": Engine(
-        cuda_code,
+        CudaCode.of,
         CudaJob,
         CudaPlan,
         1 << 28,

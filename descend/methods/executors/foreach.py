@@ -13,6 +13,7 @@ from torch import Tensor
 
 from descend.methods.executors import sharded
 from descend.methods.executors.formats import widest
+from descend.methods.executors.paths import on_path
 from descend.methods.executors.program import Program
 from descend.methods.rule import Batch, Rule
 from descend.methods.trace import trace
@@ -37,12 +38,9 @@ def program(
         parts: whether it is for parts of tensors, which meet those of other processes.
     """
     paths = _programs.setdefault((rule, form, parts), [])
-    for found in paths:
-        if found.holds(hyperparameters, step):
-            return found
     writer = sharded.Writer if parts else None
-    paths.append(Program(trace(rule, hyperparameters, step, form), writer))
-    return paths[-1]
+    make = lambda: Program(trace(rule, hyperparameters, step, form), writer)  # noqa: E731
+    return on_path(paths, hyperparameters, step, make)
 
 
 def run(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import torch
 
+from descend.methods.executors.paths import on_path
 from descend.methods.executors.stages import ALL, TENSOR, Stages, level_of_input
 from descend.methods.rule import Rule
 from descend.methods.trace import Host, trace
-from descend.parameters.formats import Format
+from descend.parameters.formats import BESIDE, Format, beside
 
 Formats = tuple[torch.dtype | Format, ...]
 """The dtypes of ``w``, ``g`` and everything that is kept, or their number formats."""
@@ -29,6 +30,9 @@ class Numbered:
         hosts: the host scalars, by their Python text, in the order of a row of numbers.
         slots: scalars of a tensor → their column; ``shared``: scalars for all → theirs.
         classes: the shape classes.
+        forms: places in number formats of their own; ``beside``: what those have beside → the format.
+        in_blocks: whether some of them are in eight bits.
+        places: by (phase, shape class), the places of a kernel, in the order of its pointers.
         kept: the numbers kept a tensor, in the order of their addresses.
         inputs: the nodes of inputs, by name.
     """
@@ -44,12 +48,24 @@ class Numbered:
         )
         self.kept = [n for n in stages.graph.kept if level_of_input(stages.graph, n) == TENSOR]
         self.inputs = {v.name: v for v in stages.nodes if v.op == "input"}
+        self.forms = {name: form for name, form in formats.items() if isinstance(form, Format)}
+        self.beside = {beside(name): form for name, form in self.forms.items() if form in BESIDE}
+        self.in_blocks = any(form.coded for form in self.forms.values())
+        self.places: dict[tuple[int, str], list[str]] = {}
+        for p, phase in enumerate(stages.phases):
+            for name, kernel in phase.kernels.items():
+                own = kernel.places()
+                self.places[p, name] = own + [x for x in map(beside, own) if x in self.beside]
         for v in stages.nodes:
             level = stages.level[id(v)]
             if level == TENSOR:
                 self.slots[id(v)] = len(self.slots)
             elif level == ALL:
                 self.shared[id(v)] = len(self.shared)
+
+    def is_exponents(self, place: str) -> bool:
+        """Whether a place has one byte for each block of another."""
+        return place in self.beside and self.beside[place].coded
 
     def host(self, host: Host) -> int:
         """Return the column of a host scalar."""
@@ -64,9 +80,10 @@ class Traced:
         h: the hyperparameters; they and ``step`` decide which branches are taken.
         step: the parameters' own count.
         form: the parameters' form.
-        rounded: places whose stored numbers are not those that were computed: see :class:`.stages.Stages`.
+        formats: the dtypes of ``w``, ``g`` and everything that is kept, or their number formats.
 
     Attributes:
+        formats: the same, by place.
         graph: what it computes.
         stages: the passes over memory.
         functions: the functions of whole tensors.
@@ -85,10 +102,12 @@ class Traced:
         h: Mapping[str, Any],
         step: int,
         form: str | None,
-        rounded: Collection[str] = (),
+        formats: Formats,
     ):
         graph = self.graph = trace(rule, h, step, form)
-        stages = self.stages = Stages(graph, rounded)
+        self.formats = dict(zip(["w", "g", *graph.kept], formats, strict=True))
+        # What is rounded as it is stored is not what was computed.
+        stages = self.stages = Stages(graph, [n for n, f in self.formats.items() if isinstance(f, Format)])
         self.functions = graph.functions
         calls = self.calls = [call for phase in stages.phases for call in phase.calls]
         self.call_number = {id(call): k for k, call in enumerate(calls)}
@@ -102,6 +121,12 @@ class Traced:
         )
         self.for_all = [n for n in graph.kept if level_of_input(graph, n) == ALL]
 
+    @classmethod
+    def of(cls, rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats) -> Self:
+        """Return the code for these arguments, compiled once."""
+        known = _codes.setdefault((cls, rule, form, formats), [])
+        return on_path(known, h, step, lambda: cls(rule, h, step, form, formats))
+
     def _for_hosts(self, hosts: Mapping[str, int]) -> None:
         """Make the functions of hyperparameters and step, once it is known which numbers are wanted."""
         arguments = "".join(f"{call.value.host.text}, " for call in self.calls if call.value.host is not None)
@@ -113,3 +138,6 @@ class Traced:
         scope: dict[str, Any] = {"math": math}
         exec(compile(source, "<descend rule>", "exec"), scope)
         self.holds, self.numbers, self.arguments = scope["holds"], scope["numbers"], scope["arguments"]
+
+
+_codes: dict[Any, list[Any]] = {}

@@ -193,6 +193,21 @@ class Stages:
         names: dict[int, str] = {root(id(w)): "w"}
         self._class = {i: names.setdefault(root(i), f"x{len(names)}") for i in parent}
 
+    def needed(self, kernel: Kernel) -> list[Value]:
+        """Return what a kernel computes of elements, operands before what uses them."""
+        found: set[int] = set()
+
+        def mark(v: Value) -> None:
+            if id(v) in found or v in kernel.loads or self.level[id(v)] != ELEMENT:
+                return
+            found.add(id(v))
+            for a in v.args:
+                mark(a)
+
+        for v, *_ in [*kernel.stores, *kernel.sums]:
+            mark(v)
+        return [v for v in self.nodes if id(v) in found]
+
     def shape_class(self, v: Value) -> str:
         """Return the shape class of an element node; ``w`` is the parameter's own."""
         return self._class[id(v)]

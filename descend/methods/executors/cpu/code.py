@@ -15,7 +15,7 @@ from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.numbered import Formats, Traced
 from descend.methods.executors.stages import Kernel
 from descend.methods.rule import Rule
-from descend.parameters.formats import BLOCK, Format
+from descend.parameters.formats import BLOCK
 
 PIECE = 1 << 15
 """Elements of one segment: its share of four float32 arrays stays in a core's cache."""
@@ -30,10 +30,9 @@ class Code(Traced):
     """
 
     def __init__(self, rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats):
-        given = dict(zip(["w", "g", *rule.keeps(h, form)], formats, strict=True))
-        super().__init__(rule, h, step, form, [n for n, f in given.items() if isinstance(f, Format)])
+        super().__init__(rule, h, step, form, formats)
         graph, stages = self.graph, self.stages
-        self.machine = machine = Machine(stages, given)
+        self.machine = machine = Machine(stages, self.formats)
         self._for_hosts(machine.hosts)
         find = compiled.load(machine.text)
         self.scalars = [
@@ -45,27 +44,6 @@ class Code(Traced):
         self.before = [(n, shared[id(inputs[n])]) for n in for_all if n in inputs]
         self.after = [(n, shared[id(outputs[n])]) for n in for_all if outputs[n] is not inputs.get(n)]
         self.layouts: dict[Any, list[Layout]] = {}
-
-
-_codes: dict[tuple[Rule, str | None, Formats], list[Code]] = {}
-
-
-def code(rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats) -> Code:
-    """Return the code of a rule under these hyperparameters in this step, compiled once.
-
-    Args:
-        rule: the equations.
-        h: the hyperparameters; they and ``step`` decide which branches are taken.
-        step: the parameters' own count.
-        form: the parameters' form.
-        formats: the dtypes of ``w``, ``g`` and everything that is kept, or their number formats.
-    """
-    paths = _codes.setdefault((rule, form, formats), [])
-    for found in paths:
-        if found.holds(h, step):
-            return found
-    paths.append(Code(rule, h, step, form, formats))
-    return paths[-1]
 
 
 class Layout:

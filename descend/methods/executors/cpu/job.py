@@ -13,7 +13,6 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods.executors.cpu.code import Code, Layout, add_up, cut, table
-from descend.methods.executors.cpu.stored import beside
 from descend.methods.executors.cpu.threads import APART, each, on_threads
 from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.flat import flat
@@ -21,8 +20,8 @@ from descend.methods.executors.stages import Call, Kernel, Phase
 from descend.methods.rule import Stored
 from descend.methods.stacks import SMALL, over
 from descend.methods.trace import Value
-from descend.parameters import noise
-from descend.parameters.formats import BLOCK, rows
+from descend.parameters.formats import BLOCK, beside, rows
+from descend.parameters.noise import base_word
 
 
 class Job:
@@ -120,7 +119,7 @@ class Job:
     def _numbers(self, layout: Layout) -> int:
         code, steps = self.code, self.steps
         if self.stored is not None:
-            bases = array("Q", [base_word(self.stored.seed, step) for step in dict.fromkeys(steps)])
+            bases = array("q", [base_word(self.stored.seed, step) for step in dict.fromkeys(steps)])
             self.alive.append(bases)
             layout.frame[Frame.NOISE] = bases.buffer_info()[0]
         if min(steps) == max(steps):
@@ -235,12 +234,6 @@ class Job:
         slot = machine.slots.get(id(a))
         found = layout.shared[machine.shared[id(a)]] if slot is None else layout.slots[i, slot]
         return torch.tensor(found, dtype=machine.kind)
-
-
-def base_word(seed: int, step: int) -> int:
-    """Return the two words that the noise of a step begins with, in one."""
-    low, high = noise.base(seed, step)
-    return low | high << 32
 
 
 def share(code: Code, layout: Layout, total: Value) -> float:

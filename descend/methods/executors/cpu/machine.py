@@ -18,12 +18,12 @@ from functools import partial
 
 import torch
 
-from descend.methods.executors.cpu.stored import BESIDE, KIND, Vector, beside, keys
+from descend.methods.executors.cpu.stored import BESIDE, KIND, Vector, keys
 from descend.methods.executors.cpu.words import Arithmetic, Frame, Text
 from descend.methods.executors.numbered import Numbered
-from descend.methods.executors.stages import ALL, ELEMENT, TENSOR, Kernel, Stages
+from descend.methods.executors.stages import ALL, TENSOR, Kernel, Stages
 from descend.methods.trace import Host, Value
-from descend.parameters.formats import BLOCK, Format
+from descend.parameters.formats import BLOCK, Format, beside
 
 LANES = 16
 """Elements in one vector of float32: one 512-bit register, two or four of narrower machines."""
@@ -47,20 +47,14 @@ class Machine(Numbered):
         super().__init__(stages, formats)
         wide = self.kind == torch.float64
         self._kind, self._lanes = ("double", LANES // 2) if wide else ("float", LANES)
-        self.stored = {name: form for name, form in formats.items() if isinstance(form, Format)}
-        self.in_blocks = any(form.coded for form in self.stored.values())
-        self.width = 5 if self.stored else 3
+        self.width = 5 if self.forms else 3
         if self.in_blocks:
             self._lanes = BLOCK
-        self.places: dict[tuple[int, str], list[str]] = {}
         self._declared: set[str] = set()
         functions = []
         for p, phase in enumerate(stages.phases):
             functions.append(self._scalars(p))
             for name, kernel in phase.kernels.items():
-                places = kernel.places()
-                besides = [beside(x) for x in places if self.stored.get(x) in BESIDE]
-                self.places[p, name] = [*places, *besides]
                 functions.append(self._pass(p, name, kernel))
         attributes = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'
         text = "\n".join([*functions, *sorted(self._declared), attributes, ""])
@@ -212,7 +206,7 @@ class Machine(Numbered):
 
         whole_vectors = text.new(f"and i64 {length}, -{lanes}")
         loop = partial(self._loop, text, kernel=kernel, pointers=pointers, host=host, scalar=scalar, key=key)
-        if self.stored:
+        if self.forms:
             sums = self._reduced(
                 text, self._rows(text, loop, length, whole_vectors, rows[0], len(kernel.sums))
             )
@@ -237,7 +231,7 @@ class Machine(Numbered):
         self, text: Text, kernel: Kernel, arrays: Mapping[Frame, str], t: str, first: str
     ) -> tuple[str, str] | None:
         """Return the keys of a segment's noise, where anything is rounded by chance."""
-        forms = {self.stored.get(place) for _, place in kernel.stores} - {None, Format.SPLIT16}
+        forms = {self.forms.get(place) for _, place in kernel.stores} - {None, Format.SPLIT16}
         if not forms:
             return None
         base = text.word("", text.word("", t, arrays[Frame.ROWS]), arrays[Frame.NOISE])
@@ -280,19 +274,9 @@ class Machine(Numbered):
         form = self.formats.get(place)
         if isinstance(form, Format):
             return KIND.get(form, "i8")
-        of = self._beside_of(place)
-        if of is not None:
-            return BESIDE[of]
+        if place in self.beside:
+            return BESIDE[self.beside[place]]
         return self._kind if form is None else _STORED[form]
-
-    def is_exponents(self, place: str) -> bool:
-        """Whether a place has one number a block."""
-        of = self._beside_of(place)
-        return of is not None and of.coded
-
-    def _beside_of(self, place: str) -> Format | None:
-        """Return the format of what a place lies beside; ``None`` where it is a place itself."""
-        return next((form for name, form in self.stored.items() if beside(name) == place), None)
 
     def _loop(
         self,
@@ -328,27 +312,15 @@ class Machine(Numbered):
             vector.mask = _first_lanes(vector, stop)
         besides = self._beside(vector, pointers)
         for v, place in kernel.loads.items():
-            if place in self.stored:
-                words.names[id(v)] = vector.opened(self.stored[place], pointers[place], besides.get(place))
+            if place in self.forms:
+                words.names[id(v)] = vector.opened(self.forms[place], pointers[place], besides.get(place))
             else:
                 words.names[id(v)] = self._load(vector, words, place, pointers[place])
-        needed: set[int] = set()
-
-        def mark(v: Value) -> None:
-            if id(v) in needed or v in kernel.loads or self.stages.level[id(v)] != ELEMENT:
-                return
-            needed.add(id(v))
-            for a in v.args:
-                mark(a)
-
-        for v, *_ in [*kernel.stores, *kernel.sums]:
-            mark(v)
-        for v in self.stages.nodes:
-            if id(v) in needed:
-                words.compute(v)
+        for v in self.stages.needed(kernel):
+            words.compute(v)
         for v, place in kernel.stores:
-            if place in self.stored:
-                form = self.stored[place]
+            if place in self.forms:
+                form = self.forms[place]
                 vector.close(form, words.value(v), place, pointers[place], besides.get(place))
             else:
                 self._store(vector, words, words.value(v), place, pointers[place])
@@ -375,7 +347,7 @@ class Machine(Numbered):
     def _beside(self, vector: Vector, pointers: Mapping[str, str]) -> dict[str, str]:
         """Return where that lies which places have beside: correction bits, or the exponent of this block."""
         found = {}
-        for place, form in self.stored.items():
+        for place, form in self.forms.items():
             pointer = pointers.get(beside(place))
             if pointer is not None and form.coded:
                 text = vector.text

@@ -11,10 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from descend.methods.executors.cpu.code import Layout, add_up, table
-from descend.methods.executors.cpu.job import Job, base_word, share
+from descend.methods.executors.cpu.job import Job, share
 from descend.methods.executors.cpu.threads import on_threads
 from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import Phase
+from descend.parameters.noise import base_word
 
 _dtype = attrgetter("dtype")
 
@@ -47,7 +48,7 @@ class Plan:
         if code.machine.kept:
             base[Frame.KEPT] = self._table(code.machine.kept)
         self.seed = None if job.stored is None else job.stored.seed
-        self.noise = array("Q", [0])
+        self.noise = array("q", [0])
         if (who := job.who()) is not None:
             self.who = who
             base[Frame.NOISE], base[Frame.WHO] = self.noise.buffer_info()[0], who.buffer_info()[0]

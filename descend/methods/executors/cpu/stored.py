@@ -28,11 +28,6 @@ BESIDE = {Format.SPLIT8: "i8", Format.SPLIT16: "i16", Format.SIGNED: "i8", Forma
 """How that lies in memory which a format has beside: correction bits, or exponents."""
 
 
-def beside(place: str) -> str:
-    """Return the name of that place which a place has beside: its correction bits, or exponents."""
-    return f"{place}:beside"
-
-
 def mixed(text: Text, x: str) -> str:
     """Hash 32 bits, as :func:`.noise.mixed`."""
     for shift, factor in ((16, noise.FIRST), (15, noise.SECOND)):

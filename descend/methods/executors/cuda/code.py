@@ -14,7 +14,6 @@ from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.numbered import Formats, Traced
 from descend.methods.rule import Rule
-from descend.parameters.formats import Format
 
 
 class Code(Traced):
@@ -26,9 +25,8 @@ class Code(Traced):
     """
 
     def __init__(self, rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats):
-        given = dict(zip(["w", "g", *rule.keeps(h, form)], formats, strict=True))
-        super().__init__(rule, h, step, form, [n for n, f in given.items() if isinstance(f, Format)])
-        self.machine = Kernels(self.stages, given)
+        super().__init__(rule, h, step, form, formats)
+        self.machine = Kernels(self.stages, self.formats)
         self._for_hosts(self.machine.hosts)
         self.layouts: dict[Any, list[Layout]] = {}
         self._texts: dict[Variant, list[Launches]] = {}
@@ -57,24 +55,3 @@ class Code(Traced):
     def kernel(self, function: Function, device: torch.device) -> Kernel:
         """Return the kernel of a text that was loaded."""
         return self._kernels[device, function.text]
-
-
-_codes: dict[tuple[Rule, str | None, Formats], list[Code]] = {}
-
-
-def code(rule: Rule, h: Mapping[str, Any], step: int, form: str | None, formats: Formats) -> Code:
-    """Return the code of a rule under these hyperparameters in this step, compiled once.
-
-    Args:
-        rule: the equations.
-        h: the hyperparameters; they and ``step`` decide which branches are taken.
-        step: the parameters' own count.
-        form: the parameters' form.
-        formats: the dtypes of ``w``, ``g`` and everything that is kept, or their number formats.
-    """
-    paths = _codes.setdefault((rule, form, formats), [])
-    for found in paths:
-        if found.holds(h, step):
-            return found
-    paths.append(Code(rule, h, step, form, formats))
-    return paths[-1]

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from descend.errors import UsageError
 from descend.methods.executors.cuda.code import Code
-from descend.methods.executors.cuda.stored import base_word, beside
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.flat import flat
@@ -24,7 +23,8 @@ from descend.methods.executors.stages import Call, Phase
 from descend.methods.rule import Stored
 from descend.methods.stacks import over
 from descend.methods.trace import Value
-from descend.parameters.formats import BLOCK
+from descend.parameters.formats import BLOCK, beside
+from descend.parameters.noise import base_word
 
 
 def stream_of(device: torch.device) -> int:

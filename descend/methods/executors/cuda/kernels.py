@@ -20,11 +20,10 @@ from typing import Any
 
 from descend.methods.executors.cuda.passes import Pass
 from descend.methods.executors.cuda.scalars import Scalars, Shares, Sums
-from descend.methods.executors.cuda.stored import BESIDE, BITS, beside
+from descend.methods.executors.cuda.stored import BESIDE, BITS
 from descend.methods.executors.cuda.writing import STORED, Function, Variant
 from descend.methods.executors.numbered import Numbered
 from descend.methods.executors.stages import Stages
-from descend.parameters.formats import Format
 
 
 @dataclass
@@ -62,17 +61,6 @@ class Kernels(Numbered):
         for v in stages.nodes:
             if v.host is not None and v.host.number is None and not v.op.startswith(("whole", "reduce")):
                 self.host(v.host)
-        self.forms = {name: form for name, form in formats.items() if isinstance(form, Format)}
-        self.beside = {beside(name): name for name, form in self.forms.items() if form in BESIDE}
-
-        def with_beside(places: list[str]) -> list[str]:
-            return [*places, *(beside(x) for x in places if beside(x) in self.beside)]
-
-        self.places = {
-            (p, name): with_beside(kernel.places())
-            for p, phase in enumerate(stages.phases)
-            for name, kernel in phase.kernels.items()
-        }
         everything = [
             "g",
             "w",
@@ -112,11 +100,7 @@ class Kernels(Numbered):
     def stored(self, place: str) -> str:
         """Return the format that a place lies in memory in."""
         if place in self.beside:
-            return BESIDE[self.forms[self.beside[place]]]
+            return BESIDE[self.beside[place]]
         if place in self.forms:
             return BITS[self.forms[place]]
         return STORED[self.formats.get(place, self.kind)]
-
-    def is_exponents(self, place: str) -> bool:
-        """Whether a place has one byte for each block of another."""
-        return place in self.beside and self.forms[self.beside[place]].coded

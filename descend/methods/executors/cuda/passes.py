@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from descend.methods.executors.cuda import stored
 from descend.methods.executors.cuda.words import Arithmetic, Text
 from descend.methods.executors.cuda.writing import TILE, Function, Variant, Writer
-from descend.methods.executors.stages import ALL, ELEMENT, Kernel
+from descend.methods.executors.stages import ALL, Kernel
 from descend.methods.trace import Host, Value
-from descend.parameters.formats import BLOCK, Format
+from descend.parameters.formats import BLOCK, Format, beside
 
 if TYPE_CHECKING:
     from descend.methods.executors.cuda.kernels import Kernels
@@ -87,21 +87,9 @@ class Pass(Writer):
         words = Arithmetic(text, self.wide, self._host, self._scalar)
         for v, place in kernel.loads.items():
             words.names[id(v)] = text.new(self._load(place, mask))
-        needed: set[int] = set()
-
-        def mark(v: Value) -> None:
-            if id(v) in needed or v in kernel.loads or self.stages.level[id(v)] != ELEMENT:
-                return
-            needed.add(id(v))
-            for a in v.args:
-                mark(a)
-
-        for v, *_ in [*kernel.stores, *kernel.sums]:
-            mark(v)
-        for v in self.stages.nodes:
-            if id(v) in needed:
-                words.compute(v)
-        if any(self.kernels.is_exponents(stored.beside(place)) for _, place in kernel.stores):
+        for v in self.stages.needed(kernel):
+            words.compute(v)
+        if any(self.kernels.is_exponents(beside(place)) for _, place in kernel.stores):
             # Several warps may read one exponent, and one of them writes it: not before all have read.
             text.do("tl.debug_barrier()")
         for v, place in kernel.stores:
@@ -148,14 +136,14 @@ class Pass(Writer):
     def _opened(self, place: str, form: Format, found: str, mask: str) -> str:
         """Return what loads a tile of a place in a number format of its own."""
         rest = None
-        if stored.beside(place) in self.kernels.beside:
+        if beside(place) in self.kernels.beside:
             at, masked = self._beside(place, mask)
             rest = self.text.new(f"tl.load({at}{masked and masked + ', other=0'})")
         return stored.opened(self.text, form, self.text.new(found), rest)
 
     def _beside(self, place: str, mask: str) -> tuple[str, str]:
         """Return where that lies which a place has beside, and its mask as an argument."""
-        name = stored.beside(place)
+        name = beside(place)
         blocks = self.kernels.is_exponents(name)
         inside = f"block * {BLOCK} < left" if blocks else mask
         index = "block" if blocks else "i"

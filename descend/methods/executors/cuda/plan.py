@@ -11,9 +11,9 @@ from torch import Tensor
 from descend.methods.executors.alike import alike
 from descend.methods.executors.cuda.compiled import Launch
 from descend.methods.executors.cuda.job import Job, on_device, stream_of
-from descend.methods.executors.cuda.stored import base_word
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Variant
+from descend.parameters.noise import base_word
 
 _device = attrgetter("device")
 

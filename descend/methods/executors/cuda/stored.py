@@ -33,22 +33,10 @@ BESIDE = {
 """How that lies in memory which a format has beside: correction bits, or exponents."""
 
 
-def beside(place: str) -> str:
-    """Return the name of that place which a place has beside: its correction bits, or exponents."""
-    return f"{place}:beside"
-
-
 def in_flat_blocks(shape: tuple[int, ...]) -> bool:
     """Whether no block of a tensor is cut short by the end of a row, but for the last one."""
     n, length = rows(shape)
     return n <= 1 or length % BLOCK == 0
-
-
-def base_word(seed: int, step: int) -> int:
-    """Return the two words that the noise of a step begins with in one, with a sign."""
-    low, high = noise.base(seed, step)
-    word = low | high << 32
-    return word - (1 << 64) if word >> 63 else word
 
 
 # Noise ---------------------------------------------------------------------------------------------
