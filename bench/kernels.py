@@ -36,8 +36,7 @@ def functions(method: str) -> list[Function]:
     rule, h = TABLE[method].rule, TABLE[method].defaults
     form = rule.form(torch.empty(64, 32, device="meta")) if rule.form else None
     code = Code(rule, h, 1, form, (torch.float32,) * (2 + len(rule.keeps(h, form))))
-    made = [f for x in code.launches(Variant()) for f in (x.scalars, *x.passes.values(), x.sums, x.shares)]
-    return [f for f in made if f is not None]
+    return [f for x in code.launches(Variant()) for f in x.functions()]
 
 
 def seconds(method: str, capability: int) -> tuple[int, float]:

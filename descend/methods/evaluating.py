@@ -73,7 +73,7 @@ def evaluation(method: "Method") -> Iterator[None]:
                 ]
                 for name, k in rule.keeps(h, form).items()
             }
-            batch = Batch(some, some, kept, [s["step"] for s in states], h, form)
+            batch = Batch(some, some, kept, [int(s["step"]) for s in states], h, form)
             method._execute(rule, [batch])
         for p, point in zip(owners, points, strict=True):
             method._training[p] = p.detach().clone(memory_format=torch.preserve_format)

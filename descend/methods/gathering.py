@@ -76,6 +76,11 @@ def batches(
         found = storing.batches(method, rule, form, group, h, owners, w, g)
     else:
         found = [_plain(method, rule, form, h, owners, w, g)]
+    if method._graphs is not None:
+        owner = {id(x): p for p, x in zip(owners, w, strict=True)}
+        for batch in found:
+            counts = [method.state[owner[id(x)]]["step"] for x in batch.w]
+            method._graphs.hand_over(group, batch, counts)
     for name, kept in rule.keeps(h, form).items():
         if kept.kind == "all":
             if name not in group:  # a group that came later has the same number as the others
@@ -97,11 +102,15 @@ def _plain(
 ) -> Batch:
     keeps = rule.keeps(h, form)
     batch = Batch(w, g, {name: [] for name in keeps}, [], h, form)
+    counted = method._graphs and method._graphs.steps(method, owners)
     each = [(n, k, batch.kept[n]) for n, k in keeps.items() if k.kind != "all"]
     state, steps = method.state, batch.steps
-    for p, x in zip(owners, w, strict=True):
+    for i, (p, x) in enumerate(zip(owners, w, strict=True)):
         own = state[p]
-        own["step"] = step = int(own.get("step", 0)) + 1
+        if counted is None:
+            own["step"] = step = int(own.get("step", 0)) + 1
+        else:
+            step = counted[i]
         steps.append(step)
         for name, kept, values in each:
             value = own.get(name)

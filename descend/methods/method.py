@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from descend.errors import UsageError, nearest
-from descend.methods import evaluating, gathering, loss_scaling, modifiers, same_again, storing
+from descend.methods import capturing, evaluating, gathering, loss_scaling, modifiers, same_again, storing
 from descend.methods.checks import check_group
 from descend.methods.constructor import Constructor
 from descend.methods.executors import foreach, fused, reference
@@ -74,6 +74,9 @@ class Method(Constructor):
         executor: ``fused`` (one pass over memory, on CPUs and CUDA devices), ``foreach`` (portable, any
             device) or ``reference`` (the oracle: one tensor at a time).
         foreach, fused: taken for the sake of code written for torch.optim, and without effect.
+        capturable: whether CUDA graphs capture its steps, after one outside. Steps are then counted on the
+            device; a graph keeps the hyperparameters that it was captured with, but for tensors on the
+            device, such as ``lr=torch.tensor(1e-3, device="cuda")``, which it reads in every replay.
         clip_norm, cautious, average, sam, ...: modifiers, which any method takes: ``docs/modifiers.md``.
         state_format, parameter_format, rounding_seed: number formats, as well: ``docs/formats.md``.
 
@@ -150,9 +153,10 @@ class Method(Constructor):
 
     def __init__(self, params: Any, *args: Any, executor: str = "fused", **hyperparameters: Any):
         cls = type(self)
-        for flag in ("foreach", "fused", "capturable", "differentiable"):
-            if hyperparameters.pop(flag, None) and flag in ("capturable", "differentiable"):
+        for flag in ("foreach", "fused", "differentiable"):
+            if hyperparameters.pop(flag, None) and flag == "differentiable":
                 raise UsageError(f"{flag}=False", f"{flag}=True", "leave it out: descend has no such mode")
+        capturable = hyperparameters.pop("capturable", False)
         if len(args) > len(cls.defaults):
             raise UsageError(
                 f"at most {len(cls.defaults)} hyperparameters of {cls.__name__}", f"{len(args)}", ""
@@ -173,14 +177,38 @@ class Method(Constructor):
         self._resumed = False
         self._held: dict[int, same_again.Held] = {}
         self._doubtful: loss_scaling.Doubtful | None = None
+        self._graphs = self._capturable() if capturable else None
         Optimizer.__init__(self, params, {**cls.defaults, **given})
+
+    def _capturable(self) -> capturing.Graphs:
+        """Return what a method needs whose steps CUDA graphs capture.
+
+        Raises:
+            UsageError: where its steps cannot be captured.
+        """
+        if self.executor != "fused":
+            raise UsageError(
+                "executor='fused' with capturable=True", repr(self.executor), "leave one of them out"
+            )
+        if type(self)._found is not Method._found:
+            raise UsageError(
+                f"{type(self).__name__} without capturable, for it differentiates the gradients",
+                "capturable=True",
+                "leave it out",
+            )
+        return capturing.Graphs()
 
     def __getstate__(self) -> dict[str, Any]:
         self._settle()
-        return {**super().__getstate__(), "executor": self.executor, **evaluating.copied(self)}
+        own = {"executor": self.executor, "capturable": self._graphs is not None}
+        return {**super().__getstate__(), **own, **evaluating.copied(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        own = dict(state)
+        capturable = own.pop("capturable", None)
+        super().__setstate__(own)
+        if capturable is not None:  # a copy, which no graph knows; not a state that is loaded
+            self._graphs = capturing.Graphs() if capturable else None
         self._held: dict[int, same_again.Held] = {}
         self._doubtful: loss_scaling.Doubtful | None = None
         for group in self.param_groups:
@@ -231,7 +259,7 @@ class Method(Constructor):
 
         Raises:
             UsageError: where a gradient is sparse, there is no closure and the method needs one, or a CUDA
-                graph is being captured.
+                graph is being captured that could not replay the step.
         """
         if _watched(self):
             return _with_hooks(self) if closure is None else _with_hooks(self, closure)
@@ -250,13 +278,16 @@ class Method(Constructor):
 
     def _step(self, closure: Callable[[], Any] | None) -> Any:
         """Take a step, as :meth:`step`, with gradients disabled and without hooks."""
-        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+        graphs = self._graphs
+        if graphs is None and capturing.capturing():
             raise UsageError(
-                "steps outside of a CUDA graph, for they are counted by the host",
+                "capturable=True for steps in a CUDA graph, which are else counted by the host",
                 "a step while a graph is captured",
-                "capture forward and backward, and call step() after each replay",
+                "make the optimizer with capturable=True, or call step() after each replay",
             )
         self._settle()
+        if graphs is not None:
+            graphs.begin(self, self._active())
         if self._training or self._resumed:
             evaluating.back_to_training(self)
         loss = None
@@ -283,13 +314,13 @@ class Method(Constructor):
                 batches = gathering.batches(self, rule, form, group, h, *found)
                 work.setdefault(rule, []).extend(batches)
                 made[-1] += batches
-        if found_inf is not None:
+        if found_inf is not None and graphs is None:
             moved = [self.state[p] for _, (owners, _, _) in moving for p in owners]
             self._doubtful = loss_scaling.Doubtful(found_inf, moved)
         for rule, batches in work.items():
             loss_scaling.hand_over(self, batches)
             self._execute(rule, batches)
-        if self.executor == "fused" and not active:
+        if self.executor == "fused" and not active and graphs is None:
             self._hold(moving, made)
         return loss
 
@@ -366,14 +397,19 @@ class Method(Constructor):
         h = {}
         for name in self._class(group).defaults:
             value = group[name]
-            h[name] = value if type(value) in _FIXED else _plain_number(value)
+            h[name] = value if type(value) in _FIXED else self._number(group, name, value)
         active = self._active() if active is None else active
         if active:
             for name in _MODIFYING & group.keys():
-                h[name] = _plain_number(group[name])
+                h[name] = self._number(group, name, group[name])
             for name in active:  # on in another group
                 h[name] = h.get(name) or 0.0
         return h
+
+    def _number(self, group: dict[str, Any], name: str, value: Any) -> Any:
+        if self._graphs is None:
+            return _plain_number(value)
+        return self._graphs.number(group, name, value, _plain_number)
 
     def evaluation(self) -> AbstractContextManager[None]:
         """Evaluate where the method evaluates: ``with opt.evaluation(): loss = ...``.
@@ -414,6 +450,8 @@ class Method(Constructor):
         # Hooks come around all of this: what they hand back is loaded, and what they find is what stays.
         before, after = self._optimizer_load_state_dict_pre_hooks, self._optimizer_load_state_dict_post_hooks
         state_dict = dict(state_dict)
+        known = [dict(group) for group in self.param_groups]
+        state = {p: dict(own) for p, own in self.state.items()}
         for hook in before.values():
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
@@ -424,6 +462,8 @@ class Method(Constructor):
         finally:
             self._optimizer_load_state_dict_pre_hooks = before
             self._optimizer_load_state_dict_post_hooks = after
+        if self._graphs is not None and self._graphs.kept:
+            self._graphs.restore(self, state, known)
         for hook in after.values():
             hook(self)
 

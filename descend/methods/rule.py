@@ -216,6 +216,28 @@ class Stored:
 
 
 @dataclass(slots=True)
+class Replayed:
+    """What a step needs of which nothing may be told by the host, so that a CUDA graph can replay it.
+
+    Attributes:
+        counts: each parameter's own step count, on the device; ``None`` where the equations have none.
+        tensors: hyperparameters that lie on the device, by how equations name them: ``h['lr']``.
+        captured: whether a graph is being captured: then nothing can be read from the device, or sent to it.
+        kept: what must live as long as the graph does.
+    """
+
+    counts: list[Tensor] | None
+    tensors: Mapping[str, Tensor]
+    captured: bool
+    kept: list[Any]
+
+    def at(self, index: Sequence[int]) -> "Replayed":
+        """Return the same of some of the parameters."""
+        counts = None if self.counts is None else [self.counts[i] for i in index]
+        return Replayed(counts, self.tensors, self.captured, self.kept)
+
+
+@dataclass(slots=True)
 class Batch:
     """What one step of one parameter group works on.
 
@@ -229,6 +251,7 @@ class Batch:
         stored: the number formats of places that are not plain tensors of numbers; the same for all.
         scale: what the gradients were multiplied by, a number on their device; ``None`` where by nothing.
         found_inf: beside ``scale``: not zero where a gradient is infinite, so that nothing may move.
+        replayed: what a step needs that a CUDA graph can replay; ``steps`` then only choose the path.
     """
 
     w: list[Tensor]
@@ -240,3 +263,4 @@ class Batch:
     stored: Stored | None = None
     scale: Tensor | None = None
     found_inf: Tensor | None = None
+    replayed: Replayed | None = None

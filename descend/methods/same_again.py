@@ -40,9 +40,10 @@ class Held:
         kept: what is kept: (how to take it from a state, of whose states, what it was).
         for_all: the numbers kept for all parameters: (name in the group, what it was).
         plans: the executor's own, one a batch: (which gradients, plan).
+        looks: whether all of these find the gradients by themselves.
     """
 
-    __slots__ = ("asked", "first", "for_all", "kept", "own", "owners", "plans", "rule", "states")
+    __slots__ = ("asked", "first", "for_all", "kept", "looks", "own", "owners", "plans", "rule", "states")
 
     def __init__(self, method: Method, group: dict[str, Any], rule: Rule, owners: list[Tensor]):
         self.rule, self.owners, self.asked = rule, owners, _asked(group)
@@ -54,6 +55,7 @@ class Held:
         self.kept: list[tuple[itemgetter[Any], list[Any], list[Tensor]]] = []
         self.for_all: list[tuple[str, Tensor]] = []
         self.plans: list[tuple[list[int] | None, fused.Plan]] = []
+        self.looks = True
 
     def has_states(self, state: Mapping[Tensor, Any]) -> bool:
         """Whether the parameters' states are the very same; in order, for hashing a tensor takes long."""
@@ -79,6 +81,7 @@ class Held:
             each |= {beside(name): values for name, values in batch.stored.beside.items()}
         self.kept += [(itemgetter(name), own, values) for name, values in each.items()]
         self.plans.append((index, plan))
+        self.looks = self.looks and plan.looks
 
 
 def hold(
@@ -108,8 +111,9 @@ def _asked(group: Mapping[str, Any]) -> list[Any]:
 def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any]) -> int:
     """Return the count of a group's next step if it can be taken as the last one, else 0."""
     params, own = group["params"], held.own
-    gradients = list(map(_gradient, params))
-    if len(params) != len(own):  # some were without a gradient
+    some = len(params) != len(own)  # were without a gradient
+    gradients = list(map(_gradient, params)) if some or not held.looks else None
+    if some and gradients is not None:
         params = [p for p, g in zip(params, gradients, strict=True) if g is not None]
         gradients = [g for g in gradients if g is not None]
         if len(params) != len(own):
@@ -132,7 +136,8 @@ def ready(method: Method, group: dict[str, Any], held: Held, h: Mapping[str, Any
     if counts.count(step - 1) != len(counts):
         return 0
     for index, plan in held.plans:
-        if not plan.ready(gradients if index is None else [gradients[i] for i in index], step, h):
+        g = gradients if index is None or gradients is None else [gradients[i] for i in index]
+        if not plan.ready(g, step, h):
             return 0
     return step
 

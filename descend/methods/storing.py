@@ -86,9 +86,13 @@ def batches(
     everything = (p for x in method.param_groups for p in x["params"])
     numbers, seed = {p: i for i, p in enumerate(everything)}, group.get("rounding_seed", 0)
     found: dict[tuple[Any, ...], Batch] = {}
-    for p, x, gradient in zip(owners, w, g, strict=True):
+    counted = method._graphs and method._graphs.steps(method, owners)
+    for i, (p, x, gradient) in enumerate(zip(owners, w, g, strict=True)):
         own = method.state[p]
-        own["step"] = step = int(own.get("step", 0)) + 1
+        if counted is None:
+            own["step"] = step = int(own.get("step", 0)) + 1
+        else:
+            step = counted[i]
         wanted = formats_of(keeps, x, group)
         _store_as(own, keeps, x, h, wanted, plain_state_is_float32(group))
         key = tuple(wanted.items())

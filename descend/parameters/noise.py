@@ -21,6 +21,11 @@ STRIDE = 0x9E3779B1
 FIRST, SECOND = 0x7FEB352D, 0x846CA68B
 """Multipliers of the hash ``lowbias32`` (Wellons 2018), whose bits come out nearly without bias."""
 
+STEP, START = 0x9E3779B97F4A7C15, 0x632BE59BD9B4E019
+SEED = 0xD1342543DE82EF95
+THIRD, FOURTH = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+"""What the words of a step begin with: multipliers of step and seed, and those of splitmix64."""
+
 _32 = 0xFFFFFFFF
 _64 = 0xFFFFFFFFFFFFFFFF
 
@@ -34,9 +39,9 @@ def mixed(x: int) -> int:
 
 def base(seed: int, step: int) -> tuple[int, int]:
     """Return the two words that all noise of a step begins with (splitmix64)."""
-    x = (seed * 0xD1342543DE82EF95 + step * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) & _64
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _64
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _64
+    x = (seed * SEED + step * STEP + START) & _64
+    x = ((x ^ (x >> 30)) * THIRD) & _64
+    x = ((x ^ (x >> 27)) * FOURTH) & _64
     x ^= x >> 31
     return x & _32, x >> 32
 
@@ -44,7 +49,15 @@ def base(seed: int, step: int) -> tuple[int, int]:
 def base_word(seed: int, step: int) -> int:
     """Return both words of :func:`base` in one of 64 bits, with a sign."""
     low, high = base(seed, step)
-    word = low | high << 32
+    return _signed_word(low | high << 32)
+
+
+def start_word(seed: int) -> int:
+    """Return what :func:`base` adds the step to, in a word of 64 bits with a sign."""
+    return _signed_word((seed * SEED + START) & _64)
+
+
+def _signed_word(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 

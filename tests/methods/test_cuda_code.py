@@ -6,13 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+import triton
 from cases import methods
 
 from descend.methods import TABLE
-from descend.methods.executors.cuda import compiled, driver
+from descend.methods.executors.cuda import compiled, driver, pokes
 from descend.methods.executors.cuda.code import Code
 from descend.methods.executors.cuda.compiled import Kernel, Words
 from descend.methods.executors.cuda.tables import Cut
@@ -29,8 +31,7 @@ def code(name, dtype=torch.float32, step=5):
 
 def functions(name, variant=Variant(), **kwargs):  # noqa: B008
     made = code(name, **kwargs).launches(variant)
-    found = [f for x in made for f in (x.scalars, *x.passes.values(), x.sums, x.shares)]
-    return {f.name: f for f in found if f is not None}
+    return {f.name: f for x in made for f in x.functions()}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,37 @@ def test_kernels_compile_and_move_128_bits_at_once(tmp_path):
     assert "div.rn.f32" in text and "sqrt.rn.f32" in text
     for kernel in ("lamb-pass0_w", "lamb-pass1_w"):
         assert len(re.findall(r"ld\.global\S*\.v4\.b32", found[f"{kernel}-torch.float32"][2])) >= 6
+
+
+def test_counting_compiles(tmp_path):
+    """Where a CUDA graph is to replay a step; exp and log in double are the device's own."""
+    found = ptx(
+        tmp_path,
+        """[
+        (name, Variant(one_row=False, counted=kinds, scaled=scaled), torch.float32)
+        for name, kinds, scaled in (
+            ("adamw", ("", "tl.float32", "", "", ""), False), ("nadam", ("",) * 6, True), ("adopt", ("",) * 6, True)
+        )
+    ]""",
+    )
+    texts = [text for key, (_, _, text) in found.items() if "-counts-" in key]
+    assert len(texts) == 3
+    for text in texts:
+        assert ".local" not in text and "fma.rn.f64" in text
+
+
+@pytest.mark.parametrize("capability", ["sm_75", "sm_80", "sm_90"])
+def test_the_kernel_that_pokes_is_one_load_and_one_store(tmp_path, capability):
+    tools = Path(str(triton.__file__)).parent / "backends" / "nvidia" / "bin"
+    if not (tools / "ptxas").exists():
+        pytest.skip("this Triton brings no ptxas")
+    (tmp_path / "poke.ptx").write_text(pokes.PTX)
+    command = [tools / "ptxas", "-arch", capability, tmp_path / "poke.ptx", "-o", tmp_path / "poke.cubin"]
+    subprocess.run(command, check=True)
+    command = [tools / "cuobjdump", "-sass", tmp_path / "poke.cubin"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert len(re.findall(r"STG\.E\.64", text)) == 1 and "STL" not in text
+    assert len(re.findall(r"LDC\.64 R\d+, c\[0x0\]\[R\d+", text)) == 1
 
 
 class FakeDriver:

@@ -330,7 +330,7 @@ def test_the_signature_tells_the_default_executor(name):
 
 @methods
 def test_torchs_flags_are_taken(name):
-    """Code written for torch.optim says which form it wants; capturable and differentiable there are not."""
+    """Code written for torch.optim says which form it wants; a differentiable one there is not."""
     TABLE[name](matrices(), foreach=True, fused=False, capturable=False, differentiable=False)
     with pytest.raises(UsageError):
         TABLE[name](matrices(), differentiable=True)
@@ -428,7 +428,8 @@ def test_parameters_that_are_not_parameters(name):
         TABLE[name]([p, p])
     assert any("duplicate" in str(w.message) for w in seen)
     with pytest.raises(UsageError):
-        TABLE[name]([p], **({"lr": torch.tensor([0.1, 0.2])} if has(name, "lr") else {"capturable": True}))
+        wrong = {"lr": torch.tensor([0.1, 0.2])} if has(name, "lr") else {"differentiable": True}
+        TABLE[name]([p], **wrong)
 
 
 @methods

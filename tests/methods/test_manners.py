@@ -426,7 +426,7 @@ def test_the_compiler_is_not_imported():
         ({"learning_rate": 0.1}, "a hyperparameter of"),
         ({"weight_decya": 0.1}, "did you mean weight_decay"),
         ({"executor": "forech"}, "did you mean foreach"),
-        ({"capturable": True}, "capturable=False"),
+        ({"differentiable": True}, "differentiable=False"),
     ],
 )
 def test_wrong_hyperparameters(name, given, expected):
@@ -498,7 +498,7 @@ def test_by_name_takes_a_module_with_its_names():
     assert method.param_groups[0]["param_names"] == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-def test_a_step_is_not_captured(monkeypatch):
+def test_a_step_that_the_host_counts_is_not_captured(monkeypatch):
     """A graph would replay the host's numbers of one step for ever; nothing has moved or been counted."""
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
@@ -508,3 +508,12 @@ def test_a_step_is_not_captured(monkeypatch):
     with pytest.raises(UsageError, match="after each replay"):
         opt.step()
     assert not opt.state
+
+
+def test_capturable_is_for_cuda_devices():
+    p = nn.Parameter(torch.ones(2))
+    opt = descend.AdamW([p], capturable=True)
+    p.grad = torch.ones(2)
+    with pytest.raises(UsageError, match="leave capturable out"):
+        opt.step()
+    assert torch.equal(p, torch.ones(2))

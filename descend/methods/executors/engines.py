@@ -41,9 +41,15 @@ class Job(Protocol):
 
 
 class Plan(Protocol):
-    """One job that can be run again with other gradients."""
+    """One job that can be run again with other gradients.
 
-    def ready(self, g: list[Tensor], step: int, h: Mapping[str, Any]) -> bool:
+    Attributes:
+        looks: whether it finds the gradients by itself, and is given none.
+    """
+
+    looks: bool
+
+    def ready(self, g: list[Tensor] | None, step: int, h: Mapping[str, Any]) -> bool:
         """Make ready for a step; false where these gradients, or its path, are others than the plan's."""
         ...
 
@@ -65,6 +71,7 @@ class Engine:
         stores: whether it knows number formats beside torch's.
         codes: whether it takes a tensor of this shape in eight bits.
         scaled: whether it takes gradients that come with a scale, and may be infinite.
+        replays: whether a step can be one that a CUDA graph replays.
         available: whether it can be used here.
     """
 
@@ -75,6 +82,7 @@ class Engine:
     stores: bool = False
     codes: Callable[[tuple[int, ...]], bool] = lambda shape: True
     scaled: bool = False
+    replays: bool = False
     available: Callable[[], bool] = lambda: True
 
 
@@ -92,6 +100,7 @@ ENGINES = {
         stores=True,
         codes=in_flat_blocks,
         scaled=True,
+        replays=True,
         available=available,
     ),
 }

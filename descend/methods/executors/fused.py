@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from descend.errors import UsageError
 from descend.methods.executors import foreach, sharded
 from descend.methods.executors.engines import ENGINES, FORMATS, Engine, Job, Plan, engine
 from descend.methods.executors.numbered import Traced
-from descend.methods.rule import Batch, Rule
+from descend.methods.rule import Batch, Replayed, Rule
 from descend.parameters.formats import Format
 
 _dtype, _device = attrgetter("dtype"), attrgetter("device")
@@ -39,6 +40,14 @@ def run(rule: Rule, batches: Sequence[Batch]) -> None:
         for unscaled in _unscaled(rule, batch):
             for part in _local(rule, unscaled, rest):
                 jobs += _jobs(rule, part, rest)
+    replayed = any(batch.replayed is not None for batch in batches)
+    engines = {engine(w.device) for batch in batches for w in batch.w} if replayed else set()
+    if replayed and (rest or not all(e is not None and e.replays for e in engines)):
+        raise UsageError(
+            "parameters, gradients and state whole on one CUDA device, with capturable=True",
+            "others: on a CPU, sharded, or in a format that kernels do not take",
+            "leave capturable out",
+        )
     if len(jobs) == 1 and not rest:
         jobs[0].alone = True
     for job in jobs:
@@ -97,15 +106,16 @@ def _job(found: Traced, batch: Batch) -> Job:
     places = {"w": batch.w, "g": batch.g, **batch.kept}
     offsets = sharded.offsets(batch) if batch.stored else None
     made = ENGINES[batch.w[0].device.type]
-    return _scaled(
-        made.job(found, places, batch.steps, batch.hyperparameters, True, batch.stored, offsets), batch
-    )
+    job = made.job(found, places, batch.steps, batch.hyperparameters, True, batch.stored, offsets)
+    return _told(job, batch, batch.replayed)
 
 
-def _scaled(job: Any, batch: Batch) -> Job:
-    """Tell a job that its gradients come with a scale, where they do."""
+def _told(job: Any, batch: Batch, replayed: Replayed | None) -> Job:
+    """Tell a job what its device alone knows: the scale of its gradients, its step counts."""
     if batch.scale is not None:
         job.scale, job.found_inf = batch.scale, batch.found_inf
+    if replayed is not None:
+        job.replayed = replayed
     return job
 
 
@@ -159,7 +169,8 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
         steps, own = [batch.steps[i] for i in index], stored and stored.at(index)
         begin = offsets and [offsets[i] for i in index]
         made = ENGINES[places["w"][0].device.type]
-        yield _scaled(made.job(found, places, steps, h, writes, own, begin), batch)
+        replayed = batch.replayed and batch.replayed.at(index)
+        yield _told(made.job(found, places, steps, h, writes, own, begin), batch, replayed)
         writes = False
     if others:
         kept = {
@@ -181,7 +192,7 @@ def plan(rule: Rule, batch: Batch, only: bool) -> Plan | None:
         batch: what the step worked on.
         only: whether there was no other batch, so that totals are over this one.
     """
-    found = None if batch.scale is not None else _one_code(rule, batch)
+    found = None if batch.scale is not None or batch.replayed is not None else _one_code(rule, batch)
     if found is None or not found.repeatable or (found.graph.totals and not only):
         return None
     return ENGINES[batch.w[0].device.type].plan(_job(found, batch))
@@ -215,6 +226,12 @@ def _unscaled(rule: Rule, batch: Batch) -> list[Batch]:
             h, form = batch.hyperparameters, batch.form
             if not any(made.code(rule, h, step, form, formats).calls for step in set(batch.steps)):
                 return [batch]
+    if batch.replayed is not None and batch.replayed.captured:
+        raise UsageError(
+            "a method without functions of whole tensors, where gradients of a scaled loss are captured",
+            f"{rule.__name__}",
+            "capture forward and backward only, and call scaler.step(opt) after each replay",
+        )
     if float(batch.found_inf):
         return []
     inverse = batch.scale.double().reciprocal()

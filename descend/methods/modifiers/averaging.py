@@ -72,7 +72,7 @@ def _average(w: Any, g: Any, s: Any, h: Any) -> Any:
 
 def _now(group: dict[str, Any], state: Mapping[Tensor, dict[str, Any]]) -> int:
     """From the step that comes next, for the parameter that has taken most."""
-    return 1 + max((state[p].get("step", 0) for p in group["params"] if p in state), default=0)
+    return 1 + max((int(state[p].get("step", 0)) for p in group["params"] if p in state), default=0)
 
 
 AVERAGE = Modifier(

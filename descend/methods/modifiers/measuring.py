@@ -32,6 +32,8 @@ def measured(method: "Method", rule: Rule, moving: Moving) -> list[Batch]:
             h = method._hyperparameters(group)
             kept = {name: [number.fresh(w[0], h)] for name, number in rule.kept.items()}
             batches.append(Batch(w, g, kept, [1] * len(w), h))
+            if method._graphs is not None:
+                method._graphs.hand_over(group, batches[-1], None)
     if batches:
         method._execute(rule, batches)
     return batches

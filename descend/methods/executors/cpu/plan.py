@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from descend.methods.executors.addresses import Addresses
 from descend.methods.executors.cpu.code import Layout, add_up, table
 from descend.methods.executors.cpu.job import Job, share
 from descend.methods.executors.cpu.threads import on_threads
@@ -17,7 +17,8 @@ from descend.methods.executors.cpu.words import Frame
 from descend.methods.executors.stages import Phase
 from descend.parameters.noise import base_word
 
-_dtype = attrgetter("dtype")
+MANY = 256
+"""Of fewer tensors, Python tells the addresses as fast."""
 
 
 class Plan:
@@ -27,18 +28,20 @@ class Plan:
 
     Args:
         job: the job, which it may keep.
+
+    Attributes:
+        looks: whether it finds the gradients by itself.
     """
 
     def __init__(self, job: Job):
         code = self.code = job.code
-        g = job.places["g"]
-        self.formats, self.sizes = list(map(_dtype, g)), list(map(Tensor.numel, g))
-        # A gradient must not be kept alive: whoever sets it to None wants the memory.
-        self.places = {n: values for n, values in job.places.items() if n != "g" and n not in code.for_all}
+        machine = code.machine
         self.for_all = {n: job.own[n][0] for n in code.for_all}
-        self.tensors = [x for values in self.places.values() for x in values]
-        self.pointers: list[int] = []
-        self.gradients: list[int] = []
+        places = {name: values for name, values in job.places.items() if name not in code.for_all}
+        other_sizes = [n for n in places if n in machine.kept or machine.is_exponents(n)]
+        self.addresses = Addresses(places, other_sizes, MANY)
+        self.looks, self.sizes = self.addresses.looks, self.addresses.sizes
+        self.columns: dict[str, Sequence[int]] = {}
         layout = self.layout = Layout(self.sizes, code, job.lengths())
         self.numbers = array("d", [0.0] * max(len(code.machine.hosts), 1))
         self.tables: list[tuple[array, list[str]]] = []
@@ -67,37 +70,24 @@ class Plan:
         self.tables.append((addresses, names))
         return addresses.buffer_info()[0]
 
-    def ready(self, g: list[Tensor], step: int, h: Mapping[str, Any]) -> bool:
+    def ready(self, g: list[Tensor] | None, step: int, h: Mapping[str, Any]) -> bool:
         """Make ready for a step; false where these gradients, or its path, are others than the plan's.
 
         Args:
-            g: the gradients.
+            g: the gradients; not needed where it looks for them itself.
             step: the count of every tensor, this step included.
             h: the hyperparameters.
         """
         code = self.code
-        try:
-            gradients = list(map(Tensor.data_ptr, g))
-            if list(map(_dtype, g)) != self.formats or list(map(Tensor.numel, g)) != self.sizes:
-                return False
-            if not all(map(Tensor.is_contiguous, g)) or not code.holds(h, step):
-                return False
-            pointers = list(map(Tensor.data_ptr, self.tensors))
-        except (TypeError, RuntimeError, NotImplementedError):  # none, sparse, without memory
+        if not code.holds(h, step):
             return False
-        if gradients != self.gradients or pointers != self.pointers:
-            if not all(map(Tensor.is_contiguous, self.tensors)) or not g[0].is_cpu:
-                return False
-            for name, values in self.places.items():
-                own_size = name in code.machine.kept or code.machine.is_exponents(name)
-                if not own_size and list(map(Tensor.numel, values)) != self.sizes:
-                    return False
-            self.gradients, self.pointers = gradients, pointers
-            n = len(self.sizes)
-            columns = {name: pointers[k * n : k * n + n] for k, name in enumerate(self.places)}
-            columns["g"] = gradients
+        moved = self.addresses.look(g)
+        if moved is None:
+            return False
+        if moved:
+            self.columns |= self.addresses.tell()
             for addresses, names in self.tables:
-                addresses[:] = table(columns[name] for name in names)
+                addresses[:] = table(self.columns[name] for name in names)
         if self.seed is not None:
             self.noise[0] = base_word(self.seed, step)
         if code.machine.hosts:

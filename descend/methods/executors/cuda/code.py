@@ -41,12 +41,7 @@ class Code(Traced):
     def load(self, variant: Variant, device: torch.device) -> list[Launches]:
         """Have the kernels of each phase ready on a device, in the form asked for."""
         found = self.launches(variant)
-        wanted = {
-            f.name: f
-            for x in found
-            for f in (x.scalars, *x.passes.values(), x.sums, x.shares)
-            if f is not None and (device, f.text) not in self._kernels
-        }
+        wanted = {f.name: f for x in found for f in x.functions() if (device, f.text) not in self._kernels}
         if wanted:
             kernels = compiled.load(list(wanted.values()), device)
             self._kernels.update(((device, f.text), kernels[f.name]) for f in wanted.values())

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import nullcontext
 from ctypes import byref, c_char_p, c_int, c_uint, c_void_p
 from functools import cache
 from typing import Any
 
+import torch
+
 NO_CONTEXT = 201
+
+
+def stream_of(device: torch.device) -> int:
+    """Return the device's current stream, as the driver knows it."""
+    return torch._C._cuda_getCurrentRawStream(device.index) if device.type == "cuda" else 0
+
+
+def on_device(device: torch.device) -> Any:
+    """Return a context in which launches go to a device."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @cache

@@ -7,7 +7,6 @@ time, and what is computed there is used there.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -15,26 +14,18 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
+from descend.methods.executors.cuda import replaying
 from descend.methods.executors.cuda.code import Code
+from descend.methods.executors.cuda.driver import on_device, stream_of
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Function, Variant
 from descend.methods.executors.flat import flat
 from descend.methods.executors.stages import Call, Phase
-from descend.methods.rule import Stored
+from descend.methods.rule import Replayed, Stored
 from descend.methods.stacks import over
 from descend.methods.trace import Value
 from descend.parameters.formats import BLOCK, beside
 from descend.parameters.noise import base_word
-
-
-def stream_of(device: torch.device) -> int:
-    """Return the device's current stream, as the driver knows it."""
-    return torch._C._cuda_getCurrentRawStream(device.index) if device.type == "cuda" else 0
-
-
-def on_device(device: torch.device) -> Any:
-    """Return a context in which launches go to a device."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 class Job:
@@ -53,6 +44,7 @@ class Job:
         alone: whether there is no other job in this step, so that its totals are over these tensors.
         scale: of the gradients, if they have one; set before the step.
         found_inf: not zero where a gradient is infinite, so that nothing may move.
+        replayed: what a step needs that a CUDA graph can replay; set before it.
     """
 
     def __init__(
@@ -77,40 +69,31 @@ class Job:
         self.waiting: list[tuple[Tensor, Tensor]] = []
         self.scale: Tensor | None = None
         self.found_inf: Tensor | None = None
+        self.replayed: Replayed | None = None
 
-    def layout(self) -> Layout:
+    def _layouts(self) -> list[Layout]:
+        """Return the tables for tensors of these sizes that no job is using, on this stream."""
+        return self.code.layouts.setdefault((tuple(self.sizes), self.device, stream_of(self.device)), [])
+
+    def _new_layout(self) -> Layout:
         """Return tables for these tensors, which nobody else is using."""
-        key = (tuple(self.sizes), self.device, stream_of(self.device))
-        pool = self.code.layouts.setdefault(key, [])
+        if self.replayed is not None and self.replayed.captured:
+            return replaying.layout(self)
         try:
-            return pool.pop()
+            return self._layouts().pop()
         except IndexError:
             return Layout(self.sizes, self.code.machine, self.device)
 
     def phases(self) -> Generator[Tensor, Tensor, None]:
         """Run phase after phase; at each total, give this job's share and take the whole."""
         code, machine = self.code, self.code.machine
-        key = (tuple(self.sizes), self.device, stream_of(self.device))
-        pool = code.layouts.setdefault(key, [])
-        try:  # a layout is used by one job at a time
-            layout = pool.pop()
-        except IndexError:
-            layout = Layout(self.sizes, machine, self.device)
-        self._layout = layout
-        one_row = min(self.steps) == max(self.steps)
-        self._variant = variant = Variant(True, one_row, self.alone, self.scale is not None)
-        if one_row:
-            layout.words.numbers[:] = code.numbers(self.h, self.steps[0])
-        else:
-            known = {step: k for k, step in enumerate(dict.fromkeys(self.steps))}
-            layout.set_rows([known[s] for s in self.steps], [code.numbers(self.h, s) for s in known])
+        self._layout = layout = self._new_layout()
         if self.stored is not None:
             self.who(layout)
-            bases = {step: base_word(self.stored.seed, step) for step in set(self.steps)}
-            if one_row:
-                layout.words["noise"] = bases[self.steps[0]]
-            else:
-                layout.columns[machine.who + 2] = [bases[step] for step in self.steps]
+        if self.replayed is not None and self.replayed.counts is not None:
+            self._variant = variant = replaying.counted(self, layout)
+        else:
+            self._variant = variant = self._counted(layout)
         if self.scale is not None and self.found_inf is not None:
             layout.words["scale"], layout.words["found_inf"] = (
                 self.scale.data_ptr(),
@@ -130,6 +113,8 @@ class Job:
             for p, phase in enumerate(code.stages.phases):
                 made = launches[p]
                 layout.send()
+                if made.counts is not None:
+                    self._launch(made.counts)
                 if made.scalars is not None:
                     self._launch(made.scalars)
                 for name, function in made.passes.items():
@@ -143,7 +128,29 @@ class Job:
                         share.copy_((yield share.clone()))
                 if phase.calls:
                     self._call(phase)
-        pool.append(layout)
+            if self.replayed is not None and self.replayed.captured:
+                layout.end_capture()
+                # The gradients are the graph's own.
+                self.replayed.kept.append((layout, {n: x for n, x in self.own.items() if n != "g"}))
+                return
+        self._layouts().append(layout)
+
+    def _counted(self, layout: Layout) -> Variant:
+        """Send what follows from step counts that the host knows."""
+        code = self.code
+        one_row = min(self.steps) == max(self.steps)
+        if one_row:
+            layout.words.numbers[:] = code.numbers(self.h, self.steps[0])
+        else:
+            known = {step: k for k, step in enumerate(dict.fromkeys(self.steps))}
+            layout.set_rows([known[s] for s in self.steps], [code.numbers(self.h, s) for s in known])
+        if self.stored is not None:
+            bases = {step: base_word(self.stored.seed, step) for step in set(self.steps)}
+            if one_row:
+                layout.words["noise"] = bases[self.steps[0]]
+            else:
+                layout.columns[code.machine.who + 2] = [bases[step] for step in self.steps]
+        return Variant(True, one_row, self.alone, self.scale is not None)
 
     def who(self, layout: Layout) -> None:
         """Put each tensor's number, and where it begins in its parameter, into the table."""

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from descend.methods.executors.cuda.counting import Counts, references
 from descend.methods.executors.cuda.passes import Pass
 from descend.methods.executors.cuda.scalars import Scalars, Shares, Sums
 from descend.methods.executors.cuda.stored import BESIDE, BITS
@@ -31,16 +32,23 @@ class Launches:
     """What is launched in one phase: scalars, passes by shape class, then what adds up.
 
     Attributes:
+        counts: counts the step, where that is done on the device.
         scalars: the scalars of the phase, where there are any.
         passes: by shape class.
         sums: adds up pieces, where totals need them.
         shares: this job's share of totals, where it is not alone.
     """
 
+    counts: Function | None = None
     scalars: Function | None = None
     passes: dict[str, Function] = field(default_factory=dict)
     sums: Function | None = None
     shares: Function | None = None
+
+    def functions(self) -> list[Function]:
+        """Return all of them."""
+        found = (self.counts, self.scalars, *self.passes.values(), self.sums, self.shares)
+        return [f for f in found if f is not None]
 
 
 class Kernels(Numbered):
@@ -54,6 +62,8 @@ class Kernels(Numbered):
         beside: what those have beside → the place.
         who: the row of each tensor's number among the parameters, where something is rounded by chance; the
             next ones are of where it begins in its parameter, and of the words of its step's noise.
+        count: the last row, of where each tensor's step count lies on the device.
+        hyperparameters: those that host scalars are made of, as equations name them.
     """
 
     def __init__(self, stages: Stages, formats: Mapping[str, Any]):
@@ -78,13 +88,17 @@ class Kernels(Numbered):
         self.before = [n for n, kept in graph.kept.items() if kept.kind == "all" and n in self.inputs]
         self.into = {name: len(self.rows) + k for k, name in enumerate(self.after)}
         self.who = len(self.rows) + len(self.into)
-        self.columns = self.who + 3 * bool(self.forms)
+        self.count = self.who + 3 * bool(self.forms)
+        self.columns = self.count + 1
+        self.hyperparameters = list(dict.fromkeys(x for text in self.hosts for x in references(text)))
 
     def launches(self, variant: Variant) -> list[Launches]:
         """Return the kernels of each phase in this form."""
         found = []
         for p, phase in enumerate(self.stages.phases):
             made = Launches()
+            if p == 0 and variant.counted is not None:
+                made.counts = Counts(self, p, variant).function()
             if phase.scalars or (p == 0 and (self.kept or self.after or self.before)):
                 made.scalars = Scalars(self, p, variant).function()
             for name, kernel in phase.kernels.items():

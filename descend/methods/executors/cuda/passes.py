@@ -35,8 +35,7 @@ class Pass(Writer):
         text.do("t = piece & 0xFFFFFFFF")
         text.do(f"first = (piece >> 32) * {TILE}")
         text.do(f"left = tl.load({self.address(f'sizes_{self.name}', 'tl.int64')} + t) - first")
-        if not self.variant.one_row:
-            text.do(f"row = tl.load({self.address('rows', 'tl.int64')} + t)")
+        self.row()
         for k, place in enumerate(self.places):
             address = self.entry(self.kernels.rows[place], "t")
             where = f"first // {BLOCK}" if self.kernels.is_exponents(place) else "first"
@@ -153,7 +152,10 @@ class Pass(Writer):
         """Return the random bits of the elements of a tile; places take theirs from them."""
         if self.key is None:
             who = self.kernels.who
-            base = self.parameter("noise") if self.variant.one_row else self.entry(who + 2, "t")
+            if self.variant.counted is not None:
+                base = f"tl.load({self.address('noises', 'tl.int64')} + t)"
+            else:
+                base = self.parameter("noise") if self.variant.one_row else self.entry(who + 2, "t")
             base = self.before.new(f"{base}.to(tl.int64)")
             offset = f"{self.entry(who + 1, 't')} + first"
             self.key = stored.keys(self.before, base, self.entry(who, "t"), offset)

@@ -8,14 +8,18 @@ from typing import Any
 
 from torch import Tensor
 
-from descend.methods.executors.alike import alike
+from descend.methods.executors.addresses import Addresses
 from descend.methods.executors.cuda.compiled import Launch
-from descend.methods.executors.cuda.job import Job, on_device, stream_of
+from descend.methods.executors.cuda.driver import on_device, stream_of
+from descend.methods.executors.cuda.job import Job
 from descend.methods.executors.cuda.tables import Layout
 from descend.methods.executors.cuda.writing import Variant
 from descend.parameters.noise import base_word
 
 _device = attrgetter("device")
+
+MANY = 1024
+"""Of fewer tensors, LLVM is not loaded: the tenth of a second that it takes is more than it saves."""
 
 
 class Plan:
@@ -25,72 +29,62 @@ class Plan:
 
     Args:
         job: the job, which it may keep.
+
+    Attributes:
+        looks: whether it finds the gradients by itself.
     """
 
     def __init__(self, job: Job):
         code = self.code = job.code
-        g = job.places["g"]
         self.device = job.device
-        self.sizes, self.as_before = job.sizes, alike(g)
-        # A gradient must not be kept alive: whoever sets it to None wants the memory.
-        self.places = {n: values for n, values in job.places.items() if n != "g" and n not in code.for_all}
+        machine = code.machine
         self.for_all = {n: job.own[n][0] for n in code.for_all}
-        self.tensors = [x for values in self.places.values() for x in values]
-        self.pointers: list[int] = []
-        self.gradients: list[int] = []
-        self.layout = Layout(self.sizes, code.machine, self.device)
+        self.for_all_at: list[int] = []
+        places = {name: values for name, values in job.places.items() if name not in code.for_all}
+        other_sizes = [n for n in places if n in machine.kept or machine.is_exponents(n)]
+        self.addresses = Addresses(places, other_sizes, MANY)
+        self.looks = self.addresses.looks
+        self.layout = Layout(job.sizes, machine, self.device)
         self.seed = None if job.stored is None else job.stored.seed
         job.who(self.layout)
         self.aligned: bool | None = None
         self.launches: list[tuple[Launch, int]] = []
 
-    def ready(self, g: list[Tensor], step: int, h: Mapping[str, Any]) -> bool:
+    def ready(self, g: list[Tensor] | None, step: int, h: Mapping[str, Any]) -> bool:
         """Make ready for a step; false where these gradients, or its path, are others than the plan's.
 
         Args:
-            g: the gradients.
+            g: the gradients; not needed where it looks for them itself.
             step: the count of every tensor, this step included.
             h: the hyperparameters.
         """
         code = self.code
-        try:
-            gradients = list(map(Tensor.data_ptr, g))
-            if not self.as_before(g) or not code.holds(h, step):
-                return False
-            pointers = list(map(Tensor.data_ptr, self.tensors))
-        except (TypeError, RuntimeError, NotImplementedError):  # none, sparse, without memory
+        if not code.holds(h, step):
             return False
-        if pointers != self.pointers:
-            if not all(map(Tensor.is_contiguous, self.tensors)):
+        moved = self.addresses.look(g)
+        if moved is None:
+            return False
+        for_all_at = [x.data_ptr() for x in self.for_all.values()] if self.for_all else []
+        if moved or for_all_at != self.for_all_at:
+            if not {self.device}.issuperset(map(_device, self.for_all.values())):
                 return False
-            if set(map(_device, self.tensors)) != {self.device}:
-                return False
-            for name, values in self.places.items():
-                own_size = name in code.machine.kept or code.machine.is_exponents(name)
-                if not own_size and list(map(Tensor.numel, values)) != self.sizes:
-                    return False
-        if gradients != self.gradients or pointers != self.pointers:
-            if set(map(_device, g)) != {self.device}:
-                return False
-            self._addresses(gradients, pointers)
+            self._addresses(for_all_at)
         if self.seed is not None:
             self.layout.words["noise"] = base_word(self.seed, step)
         self.layout.words.numbers[:] = code.numbers(h, step)
         return True
 
-    def _addresses(self, gradients: list[int], pointers: list[int]) -> None:
+    def _addresses(self, for_all_at: list[int]) -> None:
         """Tell the device where everything is now."""
-        machine, layout, n = self.code.machine, self.layout, len(self.sizes)
-        layout.columns[machine.rows["g"]] = gradients
-        if pointers != self.pointers:
-            for k, name in enumerate(self.places):
-                layout.columns[machine.rows[name]] = pointers[k * n : k * n + n]
-            for name, place in self.for_all.items():
-                layout.columns[machine.rows[name], 0] = place.data_ptr()
-                if name in machine.into:
-                    layout.columns[machine.into[name], 0] = place.data_ptr()
+        machine, layout = self.code.machine, self.layout
+        for name, addresses in self.addresses.tell().items():
+            layout.columns[machine.rows[name]] = addresses
+        for name, address in zip(self.for_all, for_all_at, strict=True):
+            layout.columns[machine.rows[name], 0] = address
+            if name in machine.into:
+                layout.columns[machine.into[name], 0] = address
+        self.for_all_at = for_all_at
         layout.send()
-        self.gradients, self.pointers = gradients, pointers
         places = {place for found in machine.places.values() for place in found}
         aligned = layout.aligned([machine.rows[place] for place in places])
         if aligned != self.aligned:

@@ -168,8 +168,8 @@ class Scalars(Writer):
         else:
             text.do(f"t = (j + tl.arange(0, {BLOCK})).to(tl.int64)")
             text.do(f"inside = t < {n}")
-        if not self.variant.one_row and any(v.host is not None for v in nodes):
-            text.do(f"row = tl.load({self.address('rows', 'tl.int64')} + t{inside})")
+        if any(v.host is not None for v in nodes):
+            self.row(inside)
 
         def at(array: str, column: int) -> str:
             return f"{self.address(array)} + ({column} * {n} + t)"

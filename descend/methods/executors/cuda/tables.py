@@ -8,11 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from descend.methods.executors.cuda import pokes
 from descend.methods.executors.cuda.compiled import Words
 from descend.methods.executors.cuda.kernels import Kernels
 from descend.methods.executors.cuda.writing import BLOCK, TILE, Function
 
-_WORDS = ("n", "blocks", "table", "rows", "numbers", "slots", "shared", "sums", "scale", "found_inf", "noise")
+_WORDS = (
+    *("n", "blocks", "table", "rows", "numbers", "slots", "shared", "sums", "scale", "found_inf"),
+    *("noise", "noises"),
+)
 _OF_CLASS = ("pieces", "sizes", "starts", "partial", "count")
 
 
@@ -72,7 +76,8 @@ class Layout:
 
     def __init__(self, sizes: Sequence[int], kernels: Kernels, device: torch.device):
         self.device, n = device, len(sizes)
-        names = [*_WORDS, *(f"{what}_{name}" for name in kernels.classes for what in _OF_CLASS)]
+        asked = [f"q{k}" for k in range(len(kernels.hyperparameters))]
+        names = [*_WORDS, *asked, *(f"{what}_{name}" for name in kernels.classes for what in _OF_CLASS)]
         self.words = words = Words(names, len(kernels.hosts))
         self._sums = len(kernels.stages.sums)
         self.cuts: dict[str, Cut] = {}
@@ -84,6 +89,10 @@ class Layout:
         self.slots, self.shared = doubles(max(len(kernels.slots), 1), n), doubles(max(len(kernels.shared), 1))
         self.sums = doubles(max(self._sums, 1), n)
         self.aside = doubles(max(len(kernels.into), 1))  # numbers for all that must wait for other jobs
+        self._counted: tuple[Tensor, Tensor] | None = None
+        self._before: np.ndarray | None = None  # what the device knew when a capture began
+        self._first: np.ndarray | None = None  # the rows that its first send sent
+        self._stream = 0
         self.columns = np.zeros((kernels.columns, n), dtype=np.int64)
         self._known = np.full_like(self.columns, -1)
         self.table = torch.empty(self.columns.shape, dtype=torch.int64, device=device)
@@ -108,10 +117,45 @@ class Layout:
     def send(self) -> None:
         """Send the addresses that are others than the device knows."""
         changed = np.flatnonzero((self.columns != self._known).any(axis=1))
-        if len(changed):
-            first, stop = int(changed[0]), int(changed[-1]) + 1
-            upload(self.columns[first:stop], self.table[first:stop])
-            self._known[first:stop] = self.columns[first:stop]
+        if self._before is not None:
+            if self._first is None:
+                self._first = changed
+            self._poke(changed)
+            return
+        if not len(changed):
+            return
+        first, stop = int(changed[0]), int(changed[-1]) + 1
+        upload(self.columns[first:stop], self.table[first:stop])
+        self._known[first:stop] = self.columns[first:stop]
+
+    # A step that a CUDA graph replays ---------------------------------------------------------------
+    def count(self, hosts: int) -> None:
+        """Have memory for host scalars that are computed on the device, a row a tensor."""
+        if self._counted is None:
+            n = self.columns.shape[1]
+            numbers = torch.empty(n * max(hosts, 1), dtype=torch.float64, device=self.device)
+            noises = torch.empty(n, dtype=torch.int64, device=self.device)
+            self._counted = numbers, noises
+        for name, tensor in zip(("numbers", "noises"), self._counted, strict=True):
+            self.words[name] = tensor.data_ptr()
+
+    def begin_capture(self, stream: int) -> None:
+        """Send what is sent from now on as part of the graph."""
+        self._before, self._first, self._stream = self._known.copy(), None, stream
+
+    def end_capture(self) -> None:
+        """Leave the table as the next replay is to find it: as it was, but for what it sends at first."""
+        if self._before is not None and self._first is not None:
+            moved = np.flatnonzero((self._known != self._before).any(axis=1))
+            moved = np.setdiff1d(moved, self._first)
+            self.columns[moved] = self._before[moved]
+            self._poke(moved)
+        self._before = None
+
+    def _poke(self, changed: np.ndarray) -> None:
+        for row in changed:
+            pokes.poke(self.columns[row], self.table[row], self._stream)
+            self._known[row] = self.columns[row]
 
     def aligned(self, rows: Sequence[int]) -> bool:
         """Whether every address in these rows is a multiple of 16 bytes."""

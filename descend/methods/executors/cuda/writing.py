@@ -37,12 +37,15 @@ class Variant:
             takes along by itself; else they are a table, which has to be sent to the device before.
         alone: whether a job's totals are the whole totals.
         scaled: whether gradients come multiplied by a scale, and may be found to be infinite.
+        counted: where steps are counted on the device, how each hyperparameter lies there; ``""`` for a plain
+            number. Host scalars are then computed there, a row a tensor.
     """
 
     aligned: bool = True
     one_row: bool = True
     alone: bool = True
     scaled: bool = False
+    counted: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -96,6 +99,13 @@ class Writer:
             return text.new(f"{self.parameter(f'h{k}')}.to(tl.int64).to(tl.float64, bitcast=True)")
         columns = len(self.kernels.hosts)
         return text.new(f"tl.load({self.address('numbers')} + ({row} * {columns} + {k}))")
+
+    def row(self, inside: str = "") -> None:
+        """Write which row of the table of host scalars tensor ``t`` has, where there is such a table."""
+        if self.variant.counted is not None:
+            self.text.do("row = t")
+        elif not self.variant.one_row:
+            self.text.do(f"row = tl.load({self.address('rows', 'tl.int64')} + t{inside})")
 
     def opened(self, place: str, loaded: str, kind: str) -> str:
         """Return what makes numbers of this kind of what was loaded from a place."""
