@@ -5,6 +5,7 @@ from the training rows alone, ``features`` applies it to any rows, and ``to_json
 :func:`column_from_json` carries it through a run's folder. Whatever the cells hold, features are finite.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,8 +30,18 @@ def _standard(values: np.ndarray) -> tuple[float, float]:
     """Return mean and standard deviation of finite values, without overflow; 1 where there is no spread."""
     unit = float(np.abs(values).max()) or 1.0
     small = values / unit
-    spread = float(small.std())
-    return float(small.mean()) * unit, (spread if spread > 1e-12 else 1.0) * unit
+    spread = min(float(small.std()), 1.0)  # more it can only be by rounding
+    scale = (spread if spread > 1e-12 else 1.0) * unit
+    return float(small.mean()) * unit, max(scale, math.ulp(0.0))  # the least number there is, rather than 0
+
+
+def _exponent(values: np.ndarray | Sequence[float]) -> int:
+    """Return the least e for which all values are within ±2^e.
+
+    Counted in 2^e (``np.ldexp(values, -e)``), values near a double's largest can be added and subtracted
+    without overflow, and as a power of two it takes nothing from the digits of others.
+    """
+    return int(np.frexp(np.abs(values).max())[1])
 
 
 @dataclass(frozen=True)
@@ -75,13 +86,16 @@ class Numbers:
         if len(different) == 1 and not missing:
             return "all values are the same"
         center, scale = _standard(there)
+        exponent = _exponent(there)
+        small = np.ldexp(there, -exponent)  # where half the sum of two numbers, the median, is finite
         knots: tuple[float, ...] = ()
         if bins > 0 and len(different) > 2:
-            edges = different
+            edges = np.unique(small)
             if len(different) > bins:
-                edges = np.unique(np.quantile(there, np.linspace(0, 1, bins + 1)))
+                edges = np.quantile(small, np.linspace(0, 1, bins + 1))
+            edges = np.unique(np.ldexp(edges, exponent))
             knots = tuple(edges.tolist()) if len(edges) > 2 else ()
-        return cls(name, center, scale, float(np.median(there)), missing, knots)
+        return cls(name, center, scale, math.ldexp(float(np.median(small)), exponent), missing, knots)
 
     @property
     def width(self) -> int:
@@ -92,13 +106,17 @@ class Numbers:
         """Return features of shape (rows, width), float32, from values of shape (rows,)."""
         absent = np.isnan(values)
         values = np.where(absent, self.middle, values)
+        exponent = -_exponent((self.center, self.scale, *self.knots))
+        # A new value too large to be counted so becomes infinite, which is beyond all bounds as it should.
         with np.errstate(over="ignore"):
-            z = np.clip((values - self.center) / self.scale, -FURTHEST, FURTHEST)
+            values = np.ldexp(values, exponent)
+            center, scale, *knots = np.ldexp((self.center, self.scale, *self.knots), exponent)
+            z = np.clip((values - center) / scale, -FURTHEST, FURTHEST)
             parts = [z[:, None]]
             if self.missing:
                 parts.append(absent[:, None])
             if self.knots:
-                edges = np.asarray(self.knots)
+                edges = np.asarray(knots)
                 parts.append(np.clip((values[:, None] - edges[:-1]) / np.diff(edges), 0, 1))
         return np.concatenate(parts, 1, dtype=np.float32)
 

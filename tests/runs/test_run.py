@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import types
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
@@ -268,9 +269,14 @@ def test_a_failed_create_leaves_no_lock(run, folder):
 
 HOLDER = """
 import os, sys, time
+kind = sys.argv[2]
+if kind == "late":  # hooks run in the order in which they were registered: this one before the lock's own
+    os.register_at_fork(after_in_child=lambda: time.sleep(1))
+if kind == "never":
+    os.register_at_fork = lambda **_: None
 from descend.runs.run import Run
 run = Run.create(sys.argv[1], {"name": "x"})
-child = os.fork() if sys.argv[2] == "fork" else 1
+child = os.fork() if kind != "alone" else 1
 if child == 0:
     os.close(1)
     time.sleep(30)
@@ -280,30 +286,55 @@ sys.stdin.readline()
 """
 
 
-@needs_locks
-@pytest.mark.parametrize("kind", ["alone", "fork"])
-def test_the_lock_of_a_killed_process_is_free_at_once(folder, kind):
-    process = subprocess.Popen(
+@contextmanager
+def killed_holder(folder, kind):
+    """Make a run whose writer was killed, and return what the writer's number was."""
+    with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(folder), kind],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout and process.stdin
-    child = int(process.stdout.readline())
-    run = Run.open(folder)
-    try:
-        with pytest.raises(RunError, match=f"process {process.pid} is writing"):
-            run.lock()
-        process.kill()
-        process.wait()
-        with run.lock():
-            pass
-    finally:
-        if kind == "fork":
-            os.kill(child, 9)
-        process.stdin.close()
-        process.stdout.close()
+    ) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        try:
+            with pytest.raises(RunError, match=f"one that process {process.pid} is writing; wait for it"):
+                Run.open(folder).lock()
+            process.kill()
+            process.wait()
+            yield process.pid
+        finally:
+            process.kill()
+            if kind != "alone":
+                os.kill(child, 9)
+
+
+@needs_locks
+@pytest.mark.parametrize("kind", ["alone", "fork", "late"])
+def test_the_lock_of_a_killed_process_is_free_at_once(folder, kind):
+    """As soon as its children have had a turn; ``late`` is one that the system lets wait for its own."""
+    with killed_holder(folder, kind), Run.open(folder).lock():
+        pass
+
+
+@needs_locks
+def test_a_child_that_never_lets_go_is_not_waited_for_without_end(folder, monkeypatch):
+    monkeypatch.setattr("descend.runs.lock.HEIRS", 0.05)
+    with (
+        killed_holder(folder, "never") as holder,
+        pytest.raises(RunError, match=rf"by process {holder}, which is gone .* a child that it left running"),
+    ):
+        Run.open(folder).lock()
+
+
+@needs_locks
+@pytest.mark.parametrize("content", ["", "no number", "0"])
+def test_a_lock_that_names_nobody(folder, monkeypatch, content):
+    monkeypatch.setattr("descend.runs.lock.HEIRS", 0.05)
+    with Run.create(folder, {"name": "x"}).lock():
+        (folder / ".lock").write_text(content)
+        with pytest.raises(RunError, match="still locked by another process"):
+            Run.open(folder).lock()
 
 
 # Parameters and the function
