@@ -3,7 +3,7 @@
     python bench/step.py                                   # sets b and d, every method
     python bench/step.py --set a --method adamw lion --threads 2
     python bench/step.py --executor fused foreach --json steps.json --markdown
-    python bench/step.py --device cuda --set a c h --markdown      # and with --clip, --state-format 8-bit
+    python bench/step.py --device cuda --set a c h --markdown      # and with --clip, --captured, ...
 
 Sets of tensors (``bench/tensors.py``): (a) those of GPT-2 124M, (b) of a transformer of 17 million
 parameters, (c) 4,000 small ones, (d) of a network for digits, (h) the hidden matrices of (a). For each method
@@ -23,6 +23,7 @@ disturbance meets them all; figures are medians over the rounds, with quartiles.
 
 With ``--clip`` each step shortens the gradient of all parameters to a norm first (ours by ``clip_norm``,
 peers by ``torch.nn.utils.clip_grad_norm_``), and the floor counts that the gradients are read twice. With
+``--captured`` a step is the replay of a CUDA graph, for ours and for torch's that can be captured. With
 ``--state-format`` and ``--parameter-format`` ours are stored in fewer bits, and peers stay in float32; so
 does the floor.
 
@@ -128,7 +129,7 @@ def setting_of(set_name: str, flags: argparse.Namespace) -> Setting:
     """Return what a run on a set is about."""
     named = {"state_format": flags.state_format, "parameter_format": flags.parameter_format}
     given = {name: value for name, value in named.items() if value}
-    return Setting(set_name, flags.threads, flags.device, flags.clip, given)
+    return Setting(set_name, flags.threads, flags.device, flags.clip, given, flags.captured)
 
 
 def _files(folder: Path) -> int:
@@ -264,6 +265,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=COPY, default="cpu")
     parser.add_argument("--clip", action="store_true", help="shorten the gradient to a norm in each step")
+    parser.add_argument("--captured", action="store_true", help="replay steps of a CUDA graph")
     parser.add_argument("--state-format", choices=["bfloat16", "8-bit"], help="of ours")
     parser.add_argument(
         "--parameter-format", choices=["bfloat16", "bfloat16+8", "bfloat16+16"], help="of ours"
@@ -276,6 +278,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true", help="print tables for docs/performance.md too")
     flags = parser.parse_args()
+    if flags.captured and flags.device != "cuda":
+        parser.error("--captured: expected --device cuda, for CUDA graphs replay steps there")
     for package in ("pytorch_optimizer", "optimi", "schedulefree"):  # what many share is imported once
         try:
             import_module(package)

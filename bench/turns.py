@@ -46,6 +46,7 @@ class Setting:
         device: ``cpu`` or ``cuda``.
         clip: whether the gradient is shortened to a norm in each step; to one that shortens it.
         given: further hyperparameters of ours: number formats.
+        captured: whether steps of ours, and of peers that can, are replays of a CUDA graph.
     """
 
     set_name: str
@@ -53,6 +54,7 @@ class Setting:
     device: str = "cpu"
     clip: bool = False
     given: dict[str, Any] = field(default_factory=dict)
+    captured: bool = False
 
     def parameters(self, ours: bool = True) -> Named:
         """Return the parameters; ours may be in another format than the peers'."""
@@ -99,6 +101,7 @@ def ours(method: str, named: Named, executor: str, setting: Setting | None = Non
     h: dict[str, Any] = {name: v for name, v in FIXED.items() if name in TABLE[method].defaults}
     if setting is not None:
         h |= setting.given | ({"clip_norm": NORM} if setting.clip else {})
+        h |= {"capturable": True} if setting.captured else {}
     if executor:
         h["executor"] = executor
     return descend.methods.optimizer(method, named, show=False, **h)
@@ -120,6 +123,9 @@ def make(method: str, who: str, named: Named, setting: Setting) -> Any:
     if who.startswith(OURS):
         return ours(method, named, who.removeprefix(OURS).strip(), setting)
     peer = theirs(peer_of(method, who), method, named)
+    if setting.captured:
+        for group in (g for o in getattr(peer, "optimizers", (peer,)) for g in o.param_groups):
+            group["capturable"] = "capturable" in group  # looked at in the first step
     return Clipped(peer, named) if setting.clip else peer
 
 
@@ -135,6 +141,20 @@ def with_graph(method: str, named: Named) -> None:
 def without_graph(named: Named) -> None:
     for _, p in named:
         p.grad = p.grad.detach() if p.grad is not None else None
+
+
+def replays(optimizer: Any) -> Callable[[], None]:
+    """Return a step of an optimizer as the replay of a CUDA graph, after some steps to warm up."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(11):  # RAdam's equations are others in the first ones
+            optimizer.step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        optimizer.step()
+    return graph.replay
 
 
 # What runs in a process of its own ----------------------------------------------------------------
@@ -155,10 +175,13 @@ def contestant(method: str, who: str, setting: Setting) -> Generator[Any, int, N
     if hasattr(TABLE[method], "needs_graph"):
         without_graph(named)
     n = yield {"first": seconds, "bytes": state_of(optimizer, named)}
+    groups = [g for o in getattr(optimizer, "optimizers", (optimizer,)) for g in o.param_groups]
+    can = who.startswith(OURS) or all(g.get("capturable") for g in groups)
+    step = replays(optimizer) if setting.captured and can else optimizer.step
     while True:
         start = time.perf_counter()
         for _ in range(n):
-            optimizer.step()
+            step()
         setting.wait()
         n = yield (time.perf_counter() - start) / n
 

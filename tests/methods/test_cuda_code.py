@@ -108,7 +108,9 @@ def test_counting_compiles(tmp_path):
         """[
         (name, Variant(one_row=False, counted=kinds, scaled=scaled), torch.float32)
         for name, kinds, scaled in (
-            ("adamw", ("", "tl.float32", "", "", ""), False), ("nadam", ("",) * 6, True), ("adopt", ("",) * 6, True)
+            ("adamw", ("", "tl.float32", "", "", ""), False),
+            ("nadam", ("",) * 6, True),
+            ("adopt", ("",) * 6, True),
         )
     ]""",
     )
