@@ -26,6 +26,25 @@ def capturing() -> bool:
     return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
+def graphs_of(method: Method) -> Graphs:
+    """Return what a method needs whose steps CUDA graphs capture.
+
+    Raises:
+        UsageError: where its steps cannot be captured.
+    """
+    if method.executor != "fused":
+        raise UsageError(
+            "executor='fused' with capturable=True", repr(method.executor), "leave one of them out"
+        )
+    if hasattr(type(method), "estimate"):
+        raise UsageError(
+            f"{type(method).__name__} without capturable, for it differentiates the gradients",
+            "capturable=True",
+            "leave it out",
+        )
+    return Graphs()
+
+
 class Graphs:
     """What a capturable method knows of its steps, and what its graphs need.
 

@@ -177,26 +177,8 @@ class Method(Constructor):
         self._resumed = False
         self._held: dict[int, same_again.Held] = {}
         self._doubtful: loss_scaling.Doubtful | None = None
-        self._graphs = self._capturable() if capturable else None
+        self._graphs = capturing.graphs_of(self) if capturable else None
         Optimizer.__init__(self, params, {**cls.defaults, **given})
-
-    def _capturable(self) -> capturing.Graphs:
-        """Return what a method needs whose steps CUDA graphs capture.
-
-        Raises:
-            UsageError: where its steps cannot be captured.
-        """
-        if self.executor != "fused":
-            raise UsageError(
-                "executor='fused' with capturable=True", repr(self.executor), "leave one of them out"
-            )
-        if type(self)._found is not Method._found:
-            raise UsageError(
-                f"{type(self).__name__} without capturable, for it differentiates the gradients",
-                "capturable=True",
-                "leave it out",
-            )
-        return capturing.Graphs()
 
     def __getstate__(self) -> dict[str, Any]:
         self._settle()
