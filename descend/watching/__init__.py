@@ -1,0 +1,1 @@
+"""Instruments: they look at a descent, and never touch it."""

@@ -1,0 +1,121 @@
+"""Examples that were trained on and evaluated: a few hundred, as rows, for what only data can tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from descend.watching.observations import RootFacts, Samples
+from descend.watching.samples import rows
+
+BYTES = 2 << 20
+"""How much memory the kept examples may take."""
+FEATURES = 1024
+
+
+class Examples:
+    """Keeps examples of windows."""
+
+    def __init__(self) -> None:
+        self.arguments: tuple[tuple[Any, ...], RootFacts] | None = None
+        self._given: tuple[Tensor, int] | None = None
+        self._x: list[Tensor] = []
+        self._y: list[Tensor] = []
+        self._steps: list[Tensor] = []
+        self._held: list[Tensor] = []
+        self._bytes = self._held_bytes = 0
+        self._features = 0
+        self._classes: int | None = None
+        self._compared = 0
+
+    def given(self, x: Tensor, step: int) -> None:
+        """See what a module was given while training."""
+        if x.is_floating_point() and x.dim() >= 2 and self._bytes < BYTES:
+            self._given = x, step
+
+    def held(self, x: Tensor) -> None:
+        """See what a module was given while it was evaluated."""
+        if x.is_floating_point() and x.dim() >= 2 and self._held_bytes < BYTES // 2:
+            with torch.no_grad():
+                found = rows(x, 128, FEATURES)
+            if not self._held or found.shape[1] == self._held[0].shape[1]:
+                self._held.append(found)
+                self._held_bytes += found.numel() * 4
+
+    def criterion(self, prediction: Tensor, target: Tensor, out: Any) -> None:
+        """See what was to be predicted for what was given."""
+        if self.arguments is not None and torch.is_grad_enabled():
+            (args, facts), self.arguments = self.arguments, None
+            if facts.copies is None and self._compared < 4:
+                self._compared += 1
+                facts.copies = copied(args, target)
+        if self._given is None or not torch.is_grad_enabled() or not target.dim():
+            return
+        (x, step), self._given = self._given, None
+        if len(x) != len(target) or target.numel() > 64 * len(target):
+            return
+        classes = 0
+        if not target.is_floating_point() and target.dim() == 1:
+            classes = prediction.shape[1] if prediction.dim() >= 2 else 2
+        with torch.no_grad():
+            count = min(len(x), 64)
+            found = rows(x, count, FEATURES)
+            y = target.detach()[:count].to("cpu", torch.int64 if classes else torch.float32, copy=True)
+        y = y if classes else y.reshape(count, -1)
+        if self._x and (found.shape[1] != self._x[0].shape[1] or y.shape[1:] != self._y[0].shape[1:]):
+            return
+        if self._classes not in (None, classes):
+            return
+        self._classes = classes
+        self._x.append(found)
+        self._y.append(y)
+        self._steps.append(torch.full((count,), step))
+        self._bytes += found.numel() * 4
+
+    def samples(self) -> Samples | None:
+        """Return the examples that were trained on, with what was to be predicted."""
+        if not self._x:
+            return None
+        return Samples(torch.cat(self._x), torch.cat(self._y), torch.cat(self._steps), self._classes or 0)
+
+    def held_out(self) -> Tensor | None:
+        """Return the examples of evaluations."""
+        return torch.cat(self._held) if self._held else None
+
+
+def copied(args: tuple[Any, ...], target: Tensor) -> tuple[int, int, float] | None:
+    """Return in which argument targets of sequences stand, how many places further on, and their share."""
+    with torch.no_grad():
+        for i, x in enumerate(args):
+            if not isinstance(x, Tensor) or x.dim() not in (2, 3) or len(x) > target.numel():
+                continue
+            if x.is_floating_point() != target.is_floating_point() or x.shape[1] < 4:
+                continue
+            for track in _tracks(x[:64]):
+                n, length = track.shape
+                if target.numel() != len(x) * length or length < 4:
+                    continue
+                wanted = target.detach().reshape(len(x), length)[:n]
+                known = (
+                    wanted[:, :-1] >= 0
+                    if not wanted.is_floating_point()
+                    else torch.ones_like(wanted[:, 1:]) > 0
+                )
+                if int(known.sum()) < 16 or bool((wanted[:, :1] == wanted).all()):
+                    continue
+                here = float((track[:, :-1] == wanted[:, :-1])[known].float().mean())
+                ahead = float((track[:, 1:] == wanted[:, :-1])[known].float().mean())
+                if here > 0.98:
+                    return i, 0, here
+                if ahead > 0.98:
+                    return i, 1, ahead
+    return None
+
+
+def _tracks(x: Tensor) -> list[Tensor]:
+    """Return sequences of single numbers, shape (n, length): those of the first few channels."""
+    if x.dim() == 2:
+        return [x]
+    return [*x[:, :, :4].unbind(2), *x[:, :4].unbind(1)]

@@ -1,0 +1,86 @@
+"""Where in a graph of operations numbers cease to be finite, or are about to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SELF = "_saved_self"
+_RISKS: dict[str, tuple[str, str, str]] = {
+    "LogBackward0": (_SELF, "log", "below or at zero"),
+    "Log2Backward0": (_SELF, "log2", "below or at zero"),
+    "Log10Backward0": (_SELF, "log10", "below or at zero"),
+    "DivBackward0": ("_saved_other", "division", "zero in the divisor"),
+    "ReciprocalBackward0": (_SELF, "reciprocal", "zero"),
+    "SqrtBackward0": ("_saved_result", "sqrt", "zero, where its derivative is infinite, or below"),
+    "RsqrtBackward0": ("_saved_result", "rsqrt", "zero or below"),
+    "LinalgVectorNormBackward0": ("_saved_result", "norm", "zero, where it has no derivative"),
+    "NormBackward0": ("_saved_result", "norm", "zero, where it has no derivative"),
+    "NormBackward1": ("_saved_result", "norm", "zero, where it has no derivative"),
+    "PowBackward0": (_SELF, "power", "zero or below"),
+    "PowBackward1": (_SELF, "power", "zero or below"),
+    "AcosBackward0": (_SELF, "acos", "at or beyond one"),
+    "AsinBackward0": (_SELF, "asin", "at or beyond one"),
+    "AtanhBackward0": (_SELF, "atanh", "at or beyond one"),
+    "StdBackward0": ("_saved_result", "std", "zero, where it has no derivative"),
+    "ExpBackward0": ("_saved_result", "exp", "so large that it overflows"),
+    "LogsumexpBackward0": ("_saved_result", "logsumexp", "so large that it overflows"),
+}
+LIMIT = 4000
+"""How many operations are looked at."""
+
+
+def nodes(loss: Tensor) -> Iterator[Any]:
+    """Return the operations of a graph, from the loss towards the inputs."""
+    seen: set[Any] = set()
+    waiting = [loss.grad_fn]
+    while waiting and len(seen) < LIMIT:
+        node = waiting.pop(0)
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting += [n for n, _ in node.next_functions]
+
+
+def risky(loss: Tensor) -> list[tuple[str, str]]:
+    """Return operations whose result or derivative is not finite: (which, for what it was given)."""
+    found = []
+    for node in nodes(loss):
+        risk = _RISKS.get(node.name().rpartition("::")[2])
+        if risk is None:
+            continue
+        attribute, name, words = risk
+        try:
+            x = getattr(node, attribute)
+        except RuntimeError:  # freed
+            continue
+        if isinstance(x, Tensor) and x.is_floating_point() and x.numel() and _bad(node, name, x):
+            found.append((name, words))
+    return found[::-1]
+
+
+@torch.no_grad()
+def _bad(node: Any, name: str, x: Tensor) -> bool:
+    if name in ("exp", "logsumexp"):
+        return bool((x == float("inf")).any())
+    if name in ("acos", "asin", "atanh"):
+        return bool((x.abs() >= 1).any())
+    if name in ("sqrt", "rsqrt"):
+        return bool(((x == 0) | x.isnan() | x.isinf()).any()) and not _all_nan(x)
+    if name == "power":
+        exponent = getattr(node, "_saved_exponent", 1.0)
+        small = not isinstance(exponent, Tensor) and float(exponent) < 1
+        return small and bool((x <= 0).any())
+    if name == "division":
+        return bool((x == 0).any())
+    if name in ("norm", "std"):
+        return bool((x == 0).any())
+    return bool((x <= 0).any())
+
+
+def _all_nan(x: Tensor) -> bool:
+    return bool(x.isnan().all())

@@ -1,0 +1,343 @@
+"""Looking closely: every layer, activation and loss function that is called, while it is switched on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
+
+from descend.watching.observations import CriterionCall, LayerCall
+from descend.watching.samples import numbers, some
+
+CRITERIA: dict[Any, str] = {
+    getattr(F, name): name
+    for name in (
+        *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),
+        *("binary_cross_entropy", "binary_cross_entropy_with_logits", "poisson_nll_loss"),
+        *("gaussian_nll_loss", "cosine_embedding_loss", "margin_ranking_loss", "triplet_margin_loss"),
+        *("hinge_embedding_loss", "multi_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss"),
+    )
+}
+CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
+RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
+RANGES = {"tanh": (-1.0, 1.0), "Tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "Sigmoid": (0.0, 1.0)}
+ACTIVATIONS: dict[Any, str] = {
+    f: name
+    for name in ("relu", "tanh", "sigmoid", "relu_", "leaky_relu", "elu", "gelu", "silu", "softplus", "relu6")
+    for where in (torch, Tensor, F)
+    if (f := getattr(where, name, None)) is not None
+}
+DIFFERENCES = {Tensor.sub, Tensor.__sub__, Tensor.__rsub__, torch.sub, torch.subtract, Tensor.subtract}
+PARTS = {Tensor.__getitem__, torch.index_select, Tensor.index_select}
+EQUALITIES = {Tensor.eq, Tensor.__eq__, torch.eq}
+
+
+class Looking(TorchFunctionMode):
+    """Sees what is called while it is on.
+
+    Args:
+        step: tells the number of the step that comes next.
+        on_criterion: is handed each loss function's call, with prediction, target and result.
+        on_root: is handed each module that a person calls, with its arguments.
+
+    Attributes:
+        layers: calls of layers and activation functions.
+        criteria: calls of loss functions.
+        equal: (how many were equal, of how many) in comparisons of integers.
+        spent: seconds that it took itself.
+        unregistered: modules that were called within another one, which does not list them.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[], int],
+        on_criterion: Callable[[Tensor, Tensor, Tensor], None],
+        on_root: Callable[[nn.Module, Any], None],
+    ):
+        super().__init__()
+        self.step, self.on_criterion, self.on_root = step, on_criterion, on_root
+        self.names: dict[int, str] = {}
+        self.on = False
+        self.spent = 0.0
+        self.unregistered: dict[int, nn.Module] = {}
+        self.order: list[int] = []
+        self._handles: list[Any] = []
+        self._stack: list[nn.Module] = []
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self.layers: list[LayerCall] = []
+        self.criteria: list[CriterionCall] = []
+        self.results: list[Tensor] = []
+        self.equal = [0, 0]
+        self.parts: dict[int, Tensor] = {}
+        self._given_out: Tensor | None = None
+        self._made: dict[int, tuple[str, Tensor]] = {}
+
+    def switch_on(self, within: nn.Module | None = None) -> None:
+        """Begin to look; perhaps within a module's call, of which the beginning was missed."""
+        if self.on:
+            return
+        self.on = True
+        self._stack = [within] if within is not None else []
+        self._handles = [
+            hooks.register_module_forward_pre_hook(self._enter),
+            hooks.register_module_forward_hook(self._leave),
+        ]
+        self.__enter__()
+
+    def switch_off(self) -> None:
+        """Cease to look."""
+        if not self.on:
+            return
+        stack = torch.overrides._get_current_function_mode_stack()
+        if stack and stack[-1] is not self:  # within somebody else's mode: at the next occasion
+            return
+        self.on = False
+        self.__exit__(None, None, None)
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._made.clear()
+        self.parts.clear()
+        self._given_out = None
+        self.results = []
+
+    # Modules ----------------------------------------------------------------------------------------
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        if not self._stack and not _is_criterion(module) and next(module.parameters(), None) is not None:
+            self.on_root(module, args)
+        self._stack.append(module)
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        start = time.perf_counter()
+        while self._stack and self._stack.pop() is not module:
+            pass
+        inside = bool(self._stack)
+        if next(module.children(), None) is None and not _is_criterion(module):
+            if inside and id(module) not in self.names and next(module.parameters(), None) is not None:
+                self.unregistered[id(module)] = module
+            out = output[0] if isinstance(output, tuple) and output else output
+            given = next((a for a in args if isinstance(a, Tensor)), None)
+            if isinstance(out, Tensor):
+                name = self.names.get(id(module), type(module).__name__)
+                grad = _enabled()
+                with torch.no_grad(), torch._C.DisableTorchFunction():
+                    self._layer(name, type(module).__name__, module.training, given, out, grad)
+            self.order.append(id(module))
+        if not self._stack and isinstance(output, Tensor) and not _is_criterion(module):
+            self._given_out = output
+        self.spent += time.perf_counter() - start
+
+    def _layer(
+        self,
+        name: str,
+        kind: str,
+        training: bool | None,
+        given: Tensor | None,
+        out: Tensor,
+        grad: bool,
+    ) -> None:
+        follows = ""
+        if given is not None:
+            known = self._made.get(id(given))
+            if known is not None and known[1] is given:
+                follows = known[0]
+        if len(self._made) < 4096:
+            self._made[id(out)] = (name, out)
+        if not out.is_floating_point() or not out.numel():
+            return
+        x = numbers(out)
+        mean, std = float(x.mean()), float(x.std())
+        largest = max(float(x.max()), -float(x.min()))
+        saturated, units, dead, alive = float("nan"), 0, 0, None
+        if kind in RANGES:
+            low, high = RANGES[kind]
+            edge = 0.015 * (high - low)
+            saturated = float(((x < low + edge) | (x > high - edge)).mean())
+        if kind in RECTIFIERS and out.dim() >= 2 and 1 < out.shape[1] <= 8192 and out.numel() <= 1 << 22:
+            # Units are the second dimension of pictures and the last of everything else.
+            unit = 1 if out.dim() in (2, 4, 5) else -1
+            others = [d for d in range(out.dim()) if d != unit % out.dim()]
+            alive = (
+                (out.detach() > 0).any(dim=others[0]) if len(others) == 1 else out.detach().amax(others) > 0
+            )
+            units, dead = alive.numel(), int((~alive).sum())
+        given_std = float("nan")
+        if given is not None and given.is_floating_point() and given.numel() > 1:
+            given_std = float(numbers(given, 1024).std())
+        zero = float((x == 0).mean())
+        self.layers.append(
+            LayerCall(
+                name,
+                kind,
+                training,
+                grad,
+                tuple(out.shape),
+                mean,
+                std,
+                largest,
+                zero,
+                saturated,
+                units,
+                dead,
+                follows,
+                mean - mean == 0,
+                given_std,
+                alive,
+            )
+        )
+
+    # Functions --------------------------------------------------------------------------------------
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function, and see what it was if it is of interest."""
+        out = func(*args, **(kwargs or {}))
+        if func in CRITERIA:
+            self._timed(self._criterion, CRITERIA[func], args, kwargs or {}, out)
+        elif func in ACTIVATIONS:
+            self._timed(self._activation, ACTIVATIONS[func], args, out)
+        elif func in DIFFERENCES:
+            a, b = (*args, None, None)[:2]
+            if isinstance(a, Tensor) and isinstance(b, Tensor):
+                self._timed(self._difference if a.shape != b.shape else self._deviation, a, b, out)
+        elif func in PARTS and isinstance(out, Tensor) and args and isinstance(args[0], Tensor):
+            if out.dim() and args[0].dim() and len(args[0]) > len(out) and len(self.parts) < 64:
+                self.parts[id(out)] = out
+        elif func in EQUALITIES and not _enabled():
+            a, b = (*args, None, None)[:2]
+            if isinstance(a, Tensor) and isinstance(b, Tensor):
+                self._timed(self._equality, a, b, out)
+        return out
+
+    def _timed(self, see: Callable[..., None], *args: Any) -> None:
+        start = time.perf_counter()
+        with suppress(RuntimeError, ValueError, TypeError, IndexError):  # of another form: it was not seen
+            see(*args)
+        self.spent += time.perf_counter() - start
+
+    def _activation(self, name: str, args: Any, out: Any) -> None:
+        inside = self._stack[-1] if self._stack else None
+        if inside is not None and type(inside).__module__ == "torch.nn.modules.activation":
+            return  # which is seen itself
+        given = next((a for a in args if isinstance(a, Tensor)), None)
+        where = self.names.get(id(inside), "") if inside is not None else ""
+        count = sum(c.kind == name for c in self.layers)
+        grad = _enabled()
+        with torch.no_grad():
+            self._layer(f"{where + '.' if where else ''}{name}:{count}", name, None, given, out, grad)
+
+    def _difference(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """See (n, 1) − (n): what was meant as n differences becomes n².."""
+        shapes = {tuple(a.shape), tuple(b.shape)}
+        for long in shapes:
+            if len(long) == 2 and long[1] == 1 and long[0] > 1 and (long[0],) in shapes:
+                self.criteria.append(
+                    CriterionCall(
+                        "difference",
+                        tuple(a.shape),
+                        tuple(b.shape),
+                        float("nan"),
+                        _enabled(),
+                        step=self.step(),
+                    )
+                )
+
+    def _deviation(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """See what a person's own loss begins with: a module's output, less what it should have been."""
+        if self._stack or not a.dim() or not a.is_floating_point() or self._given_out is None:
+            return
+        wanted = b.requires_grad, a.requires_grad
+        if wanted == (False, False):
+            place = self._given_out.data_ptr()
+            wanted = b.data_ptr() == place, a.data_ptr() == place
+        if wanted[0] == wanted[1]:
+            return
+        prediction, target = (b, a) if wanted[0] else (a, b)
+        if prediction.numel() != self._given_out.numel():
+            return
+        with torch.no_grad():
+            call = seen("deviation", prediction, target, out.detach().square(), {})
+        call.step, call.grad = self.step(), _enabled()
+        self.criteria.append(call)
+        self.on_criterion(prediction, target, out)
+
+    def _equality(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        if a.shape == b.shape and a.dim() >= 1 and a.dtype in (torch.int64, torch.int32, torch.bool):
+            self.equal[0] += int(out.sum())
+            self.equal[1] += out.numel()
+
+    def _criterion(self, name: str, args: Any, kwargs: Any, out: Any) -> None:
+        prediction = args[0] if args else kwargs.get("input")
+        target = args[1] if len(args) > 1 else kwargs.get("target")
+        if not isinstance(prediction, Tensor) or not isinstance(target, Tensor):
+            return
+        if isinstance(out, Tensor) and out.requires_grad:
+            self.results.append(out)
+        grad = _enabled()
+        with torch.no_grad():
+            call = seen(name, prediction, target, out, kwargs)
+        call.step, call.grad = self.step(), grad
+        self.criteria.append(call)
+        self.on_criterion(prediction, target, out)
+
+
+def seen(name: str, prediction: Tensor, target: Tensor, out: Any, kwargs: Any) -> CriterionCall:
+    """Return what is told of a call of a loss function."""
+    value = float(out.detach().float().mean()) if isinstance(out, Tensor) else float("nan")
+    call = CriterionCall(name, tuple(prediction.shape), tuple(target.shape), value, _enabled())
+    call.weighted = kwargs.get("weight") is not None or kwargs.get("pos_weight") is not None
+    p = prediction.detach()
+    x = numbers(p)
+    call.prediction_mean, call.prediction_std = float(x.mean()), float(x.std())
+    call.unit_interval = bool(((x >= 0) & (x <= 1)).all())
+    if name in CLASSES and p.dim() >= 2:
+        call.classes = p.shape[1]
+        part = p[:256].float()
+        if call.classes > 1:
+            sums = part.sum(1)
+            call.probabilities = bool((part >= 0).all()) and bool((sums - 1).abs().max() < 1e-3)
+            call.log_probabilities = bool((part <= 1e-6).all()) and bool(
+                (part.exp().sum(1) - 1).abs().max() < 1e-3
+            )
+        if not target.is_floating_point():
+            labels = target.detach().flatten()
+            best = p.argmax(1).flatten()
+            valid = (labels >= 0) & (labels < call.classes)
+            labels, best = labels[valid], best[valid]
+            if labels.numel():
+                call.accuracy = float((labels == best).float().mean())
+            if call.classes <= 1000:
+                call.counts = torch.bincount(labels, minlength=call.classes).tolist()
+                call.predicted = torch.bincount(best, minlength=call.classes).tolist()
+            call.labels = labels[:256].to("cpu", torch.int64, copy=True)
+            return call
+    t = numbers(target)
+    call.target_mean, call.target_std = float(t.mean()), float(t.std())
+    if name.startswith("binary") and p.shape == target.shape:
+        edge = 0.0 if name.endswith("logits") else 0.5
+        right = (some(p) > edge) == (some(target) > 0.5)
+        call.accuracy = float(right.float().mean())
+        if p.numel() == len(p):
+            positive, said = int((target > 0.5).sum()), int((p > edge).sum())
+            call.counts = [p.numel() - positive, positive]
+            call.predicted = [p.numel() - said, said]
+            call.labels = (target.detach().flatten()[:256] > 0.5).to("cpu", torch.int64)
+    elif target.numel() == len(target):
+        call.labels = target.detach().flatten()[:256].to("cpu", torch.float32, copy=True)
+    return call
+
+
+def _is_criterion(module: nn.Module) -> bool:
+    return type(module).__module__ == "torch.nn.modules.loss" or isinstance(module, nn.modules.loss._Loss)
+
+
+def _enabled() -> bool:
+    return torch.is_grad_enabled()

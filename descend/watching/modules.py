@@ -1,0 +1,334 @@
+"""The modules that a person calls: their parameters and modes, what they are given, and their evaluations."""
+
+from __future__ import annotations
+
+import copy
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import RandomSampler, SequentialSampler
+
+from descend.watching.moves import facts_of
+from descend.watching.observations import Batch, Evaluation, LoaderFacts, RootFacts
+from descend.watching.samples import fingerprint
+
+if TYPE_CHECKING:
+    from descend.watching.watcher import Watcher
+
+_MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+PROBED = 20_000_000
+"""Up to how many parameters a module is copied to ask what it makes of its inputs."""
+
+
+class Modules:
+    """Sees modules for a watcher.
+
+    Args:
+        watcher: whose observations they are.
+
+    Attributes:
+        names: of parameters, by their ids.
+    """
+
+    def __init__(self, watcher: Watcher):
+        self._watcher, self.seen, self.budget = watcher, watcher.seen, watcher.budget
+        self.names: dict[int, str] = {}
+        self._roots: dict[int, tuple[weakref.ref[nn.Module], int]] = {}
+        self._loaded: set[int] = set()
+        self._given: dict[int, tuple[Any, ...]] = {}
+        self._evaluation: Evaluation | None = None
+        self._look_at: Evaluation | None = None
+        self._looked = 0
+
+        self._loaders: weakref.WeakKeyDictionary[Any, LoaderFacts] = weakref.WeakKeyDictionary()
+
+    @property
+    def _looking(self) -> Any:
+        return self._watcher.looking
+
+    def stepped(self) -> None:
+        """See that a step was taken: an evaluation is over."""
+        self._evaluation = None
+
+    def discovered(self, module: nn.Module, args: Any) -> None:
+        """See a module that a person calls; from then on a hook of its own tells of it."""
+        if id(module) not in self._roots and self._watcher.only is None:
+            self.hook(module)
+            self.called(module, args)
+            if self._watcher.compiled:
+                self._looking.switch_off()
+
+    def hook(self, module: nn.Module) -> None:
+        """Have a module tell whenever it is called."""
+        self._root(module)
+        self._watcher.undo.append(module.register_forward_pre_hook(self.called).remove)
+
+    def _root(self, module: nn.Module) -> int:
+        known = self._roots.get(id(module))
+        if known is not None and known[0]() is module:
+            return known[1]
+        facts = RootFacts(type(module).__name__)
+        index = len(self.seen.roots)
+        self.seen.roots.append(facts)
+        self._roots[id(module)] = weakref.ref(module), index
+        if type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None):
+            self._watcher.is_compiled()
+        prefix = f"{type(module).__name__}." if index else ""
+        for name, part in module.named_modules():
+            self._looking.names.setdefault(id(part), prefix + (name or type(module).__name__))
+            if (
+                isinstance(part, _MODES)
+                and getattr(part, "p", 1)
+                and getattr(part, "track_running_stats", True)
+            ):
+                facts.mode_matters.append(prefix + name)
+            for own, p in part.named_parameters(recurse=False):
+                full = prefix + (f"{name}.{own}" if name else own)
+                facts.parameters.append(self._know(full, p, part, index))
+        return index
+
+    def _know(self, name: str, p: Tensor, module: nn.Module, root: int) -> str:
+        known = self.names.get(id(p))
+        if known is not None and not known.startswith("parameter."):
+            return known
+        optimizer = self.seen.parameters.pop(known).optimizer if known in self.seen.parameters else -1
+        self.names[id(p)] = name
+        with torch.no_grad():
+            facts = self.seen.parameters[name] = facts_of(name, p, type(module).__name__, True, module)
+        facts.optimizer = optimizer
+        facts.trained_before = id(p) in self._loaded
+        if known is not None:  # optimizers know it by its old name
+            for one in self.seen.optimizers:
+                one.parameters = [name if x == known else x for x in one.parameters]
+            for window in self.seen.windows:
+                for moved in window.moved:
+                    moved.name = name if moved.name == known else moved.name
+                window.missing = [name if x == known else x for x in window.missing]
+        return name
+
+    def called(self, module: nn.Module, args: Any) -> None:
+        """See that a person calls a module: the hook of those that are known."""
+        start = time.perf_counter()
+        index = self._root(module)
+        facts = self.seen.roots[index]
+        given = next((a for a in args if isinstance(a, Tensor)), None)
+        if torch.is_grad_enabled():
+            facts.calls += 1
+            matters = module.training
+            facts.calls_in_eval += not matters
+            self._evaluation = None
+            if self._watcher.window is not None:
+                if not self._looking.on and not self._watcher.compiled:
+                    self._looking.switch_on(module)
+                self._watcher.window.modes[index] = matters
+                self._given[index] = args
+                if given is not None:
+                    self._watcher.window.batches.append(self._batch(given, True, index))
+                    self._watcher.examples.given(given, self.seen.steps + 1)
+                    self._watcher.examples.arguments = args, facts
+            elif self._looking.on:
+                self.end_of_evaluation()
+                self._looking.switch_off()
+        else:
+            facts.calls_without += 1
+            now = self._evaluation
+            if now is None or now.root != index:
+                self.end_of_evaluation()
+                now = self._evaluation = Evaluation(self.seen.steps, index)
+                self.seen.evaluations.append(now)
+                if len(self.seen.evaluations) > 2000:
+                    del self.seen.evaluations[1000]
+            now.calls += 1
+            now.training += module.training
+            if given is not None and given.dim():
+                now.examples += len(given)
+            if now.calls == 1 and self._looked <= len(self.seen.windows):
+                self._looked += 1  # as many evaluations as steps, for where there are more of them
+                self._look_at = now
+            if now is self._look_at and now.calls <= 4 and not self._watcher.compiled:
+                if not self._looking.on:
+                    self._looking.clear()
+                    self._looking.switch_on(module)
+                if given is not None:
+                    now.batches.append(self._batch(given, False, index))
+                    self._watcher.examples.held(given)
+            elif self._looking.on and self._watcher.window is None:
+                self.end_of_evaluation()
+                self._looking.switch_off()
+        self._watcher.cost += time.perf_counter() - start
+
+    def end_of_evaluation(self) -> None:
+        """Note what was seen of an evaluation."""
+        now = self.seen.evaluations[-1] if self.seen.evaluations else None
+        if now is None:
+            return
+        looking = self._looking
+        now.criteria += [c for c in looking.criteria if not c.grad and c not in now.criteria]
+        now.layers += [c for c in looking.layers if not c.grad][:64]
+        if looking.equal[1]:
+            now.accuracy = looking.equal[0] / looking.equal[1]
+            looking.equal = [0, 0]
+        looking.layers = [c for c in looking.layers if c.grad]
+        looking.criteria = [c for c in looking.criteria if c.grad]
+
+    def _batch(self, given: Tensor, grad: bool, root: int) -> Batch:
+        with torch.no_grad():
+            base = given._base
+            larger = base is not None and base.dim() > 0 and given.dim() > 0 and len(base) > len(given)
+            larger = larger or self._looking.parts.get(id(given)) is given
+            return Batch(
+                fingerprint(given),
+                tuple(given.shape),
+                len(given) if given.dim() else 1,
+                given.is_floating_point(),
+                larger,
+                self.seen.steps + 1,
+                grad,
+                root,
+            )
+
+    def train(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
+        """See that the mode of a module is set."""
+        known = self._roots.get(id(module))
+        if known is not None:
+            self.seen.roots[known[1]].modes_set += 1
+        return original(module, mode)
+
+    def load(self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        """See that a state is loaded into a module."""
+        out = original(module, *args, **kwargs)
+        for p in module.parameters():
+            self._loaded.add(id(p))
+            facts = self.seen.parameters.get(self.names.get(id(p), ""))
+            if facts is not None:
+                facts.trained_before = True
+        return out
+
+    def unregistered(self) -> None:
+        """Note the parameters of layers that nobody lists."""
+        for module in self._looking.unregistered.values():
+            for own, p in module.named_parameters(recurse=False):
+                if id(p) not in self.names or self.names[id(p)].startswith("parameter."):
+                    place = sum("unregistered." in n for n in self.seen.parameters)
+                    name = self._know(f"unregistered.{place}.{type(module).__name__}.{own}", p, module, 0)
+                    self.seen.parameters[name].registered = False
+        self._looking.unregistered.clear()
+
+    def order(self) -> None:
+        """Note in which order layers were called."""
+        looking = self._looking
+        for place, module in enumerate(dict.fromkeys(looking.order)):
+            prefix = looking.names.get(module)
+            for facts in self.seen.parameters.values() if prefix is not None else ():
+                if facts.order < 0 and facts.name.rpartition(".")[0] == prefix:
+                    facts.order = place
+        looking.order.clear()
+
+    def at_the_end(self) -> None:
+        """Note whether gradients are wanted, and what modules make of their inputs."""
+        for reference, index in self._roots.values():
+            module = reference()
+            args = self._given.pop(index, None)
+            if module is not None and args is not None:
+                self._probe(module, args, self.seen.roots[index])
+            for p in module.parameters() if module is not None else ():
+                facts = self.seen.parameters.get(self.names.get(id(p), ""))
+                if facts is not None:
+                    facts.requires_grad = p.requires_grad
+
+    def _probe(self, module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> None:
+        """Ask a copy of a module whether its output depends on each of its inputs."""
+        tensors = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.dim() and len(a) > 1]
+        if not tensors or sum(p.numel() for p in module.parameters()) > PROBED:
+            return
+        devices = {p.device for p in module.parameters() if p.is_cuda}
+        try:
+            with torch.random.fork_rng([d.index for d in devices]), torch.no_grad():
+                twin = copy.deepcopy(module).eval()
+                own = [a.detach()[:64].clone() if i in tensors else a for i, a in enumerate(args)]
+                before = _first(twin(*own))
+                if before is None or before.dim() < 1:
+                    return
+                for i in tensors:
+                    other = [a.roll(1, 0) if k == i else a for k, a in enumerate(own)]
+                    after = _first(twin(*other))
+                    facts.ignores += [i] if after is not None and torch.equal(after, before) else []
+            if facts.copies is not None and facts.copies[1]:
+                with suppress(Exception), torch.random.fork_rng([d.index for d in devices]), torch.no_grad():
+                    facts.looks_ahead = _looks_ahead(twin, args)
+            x = args[tensors[0]]
+            if x.is_floating_point() and x.dim() == 2:
+                x = x.detach()[:64].clone().requires_grad_()
+                with torch.enable_grad():
+                    out = _first(twin(*[x if i == tensors[0] else a for i, a in enumerate(own)]))
+                    (g,) = torch.autograd.grad(out.float().pow(2).sum(), x) if out is not None else (x,)
+                varying = x.detach().std(0) > 0
+                unused = (g.abs().sum(0) == 0) & varying
+                facts.unused_features = int(unused.sum())
+                facts.features = int(varying.sum())
+        except Exception:
+            self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
+
+    # Data -------------------------------------------------------------------------------------------
+    def iterate(self, original: Callable[..., Any], loader: Any) -> Any:
+        """See that a data loader is begun."""
+        facts = self._loaders.get(loader)
+        if facts is None:
+            facts = self._loaders[loader] = _loader(loader)
+            self.seen.loaders.append(facts)
+        facts.iterators += 1
+        return original(loader)
+
+
+def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
+    """Return whether what is told of early places changes with the last place of the input."""
+    x = args[0] if args else None
+    if not isinstance(x, Tensor) or x.dim() not in (2, 3) or len(x) < 2:
+        return False
+    x = x.detach()[:8]
+    rest = [a.detach()[:8] if isinstance(a, Tensor) and a.dim() and len(a) > 1 else a for a in args[1:]]
+    before = _first(module(x, *rest))
+    if before is None or before.dim() not in (2, 3):
+        return False
+    for place in range(1, x.dim()):
+        length = x.shape[place]
+        own = next((d for d in range(1, before.dim()) if before.shape[d] == length), None)
+        if length < 4 or own is None:
+            continue
+        other = x.clone()
+        other.select(place, -1).copy_(x.select(place, -1).roll(1, 0))
+        if torch.equal(other, x):
+            continue
+        after = _first(module(other, *rest))
+        if after is None:
+            continue
+        changed = (after - before).narrow(own, 0, length - 1).abs().amax()
+        if bool(changed > 1e-4 * before.abs().amax()):
+            return True
+    return False
+
+
+def _first(output: Any) -> Tensor | None:
+    """Return the first tensor of what a module gave."""
+    if isinstance(output, tuple | list):
+        return next((x for o in output if (x := _first(o)) is not None), None)
+    return output if isinstance(output, Tensor) else None
+
+
+def _loader(loader: Any) -> LoaderFacts:
+    try:
+        batches = len(loader)
+    except TypeError:
+        batches = 0
+    try:
+        examples = len(loader.dataset)
+    except TypeError:
+        examples = 0
+    sampler = getattr(loader, "sampler", None)
+    shuffled = isinstance(sampler, RandomSampler) or not isinstance(sampler, SequentialSampler | None)
+    return LoaderFacts(batches, examples, shuffled)

@@ -1,0 +1,107 @@
+"""How a step moves each parameter: the true Δw, of whichever optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from descend.watching.observations import Moved, ParameterFacts
+from descend.watching.samples import norm, numbers, share, some
+
+COUNT = 24
+"""How many parameters of an optimizer are looked at in one step."""
+_NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
+class Before:
+    """Some parameters of an optimizer before its step, and the gradients that it finds.
+
+    Args:
+        optimizer: it.
+        names: of parameters, by their ids.
+    """
+
+    def __init__(self, optimizer: Optimizer, names: Mapping[int, str]):
+        every = [p for group in optimizer.param_groups for p in group["params"]]
+        self.missing = [p for p in every if p.grad is None]
+        moving = [p for p in every if p.grad is not None and p.grad.layout == torch.strided]
+        moving = [p for p in moving if not p.is_complex()]
+        if len(moving) > COUNT:
+            stride = len(moving) / COUNT
+            moving = [moving[int(i * stride)] for i in range(COUNT - 1)] + moving[-1:]
+        self.ids = {id(p) for p in every}
+        self.parameters = moving
+        self.w = [numbers(p).astype(np.float64) for p in moving]
+        self.g = [numbers(p.grad).astype(np.float64) for p in moving if p.grad is not None]
+
+    def few(self, moved: list[Moved]) -> dict[int, tuple[Any, Any]]:
+        """Return some of the gradients in double, to compare the next ones with."""
+        pairs = list(zip(self.parameters, moved, self.g, strict=True))
+        return {id(p): (p, (m, g)) for p, m, g in pairs[:: max(1, len(pairs) // 6)]}
+
+
+def moves(
+    before: Before, clipping: Mapping[int, float], names: Mapping[int, str]
+) -> tuple[list[Moved], list[str]]:
+    """Return how parameters moved, and the names of those without a gradient.
+
+    Args:
+        before: the step.
+        clipping: norms of (samples of) gradients as backward left them, by id.
+        names: of parameters, by id.
+    """
+    found = []
+    for p, w, g in zip(before.parameters, before.w, before.g, strict=True):
+        scale = share(p)
+        delta = numbers(p) - w
+        weight, gradient, update = norm(w), norm(g), norm(delta)
+        along = float(np.dot(delta, g)) / (update * gradient) if update * gradient > 0 else 0.0
+        decayed = float(np.dot(delta, w)) / (update * weight) if update * weight > 0 else 0.0
+        known = clipping.get(id(p), float("nan"))
+        found.append(
+            Moved(
+                names.get(id(p), ""),
+                weight * scale,
+                gradient * scale,
+                known * scale,
+                update * scale,
+                along,
+                float((g == 0).mean()),
+                gradient - gradient == 0,
+                decayed,
+            )
+        )
+    return found, [names.get(id(p), "") for p in before.missing]
+
+
+def facts_of(
+    name: str, p: Tensor, kind: str, registered: bool, module: nn.Module | None = None
+) -> ParameterFacts:
+    """Return what is told of a parameter at first sight."""
+    facts = ParameterFacts(name, tuple(p.shape), kind, requires_grad=p.requires_grad, registered=registered)
+    facts.role = _role(name, p, module)
+    x = some(p)
+    if not p.is_complex() and x.numel() and p.device.type != "meta":
+        numbers = x.float()
+        facts.mean, facts.std = float(numbers.mean()), float(numbers.std(correction=0))
+        facts.constant = bool((numbers == numbers[0]).all())
+        facts.first = some(p, 512).to("cpu", copy=True)
+        if p.dim() >= 2 and p.shape[0] > 1 and facts.role == "weight":
+            flat = p.detach().reshape(p.shape[0], -1)[:256]
+            facts.equal_rows = bool((flat == flat[:1]).all(1).float().mean() > 0.5)
+    return facts
+
+
+def _role(name: str, p: Tensor, module: nn.Module | None) -> str:
+    if isinstance(module, _NORMS):
+        return "norm"
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return "embedding"
+    if p.dim() <= 1:
+        return "bias" if "bias" in name.rpartition(".")[2] else "other"
+    return "weight"

@@ -1,0 +1,458 @@
+"""What was seen of a training loop: plain values, from which causes are concluded.
+
+A *step* is one call of an optimizer's ``step``, counted over all optimizers from 1. Losses are known for
+every step; everything else in *windows*, which are single steps that were looked at closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class ParameterFacts:
+    """One parameter of a module or of an optimizer.
+
+    Attributes:
+        name: as its module names it, or ``group.i`` where no module is known to have it.
+        shape: of the tensor.
+        module: the class of the module that owns it; empty where none is known.
+        role: ``weight``, ``bias``, ``norm`` (of a normalisation), ``embedding`` or ``other``.
+        requires_grad: whether a gradient is wanted, when it was seen last.
+        registered: whether the root module lists it; False for a layer hidden in a plain Python list.
+        optimizer: which optimizer's ``step`` moves it, by position in ``Observations.optimizers``; -1: none.
+        std: standard deviation of its elements before the first step that was seen; nan where unknown.
+        mean: their mean.
+        constant: whether all its elements were equal then.
+        equal_rows: whether most of its rows (units) were equal.
+        first: its first elements then (at most 4,096 of them), to see whether it has moved.
+        moved: the first step in a window after which it had moved; 0: never.
+        gradients: in how many windows of its optimizer (or of any) it had a gradient.
+        windows: in how many windows it was looked at.
+        trained_before: whether another optimizer had moved it, or a state was loaded into it.
+        order: its place in the order in which modules were called; -1 where that is unknown.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    module: str = ""
+    role: str = "other"
+    requires_grad: bool = True
+    registered: bool = True
+    optimizer: int = -1
+    std: float = float("nan")
+    mean: float = float("nan")
+    constant: bool = False
+    equal_rows: bool = False
+    first: Tensor | None = None
+    moved: int = 0
+    gradients: int = 0
+    windows: int = 0
+    trained_before: bool = False
+    order: int = -1
+
+
+@dataclass
+class OptimizerFacts:
+    """One optimizer object.
+
+    Attributes:
+        kind: the name of its class.
+        first: its first step, among all steps.
+        last: its last.
+        steps: how many it took.
+        parameters: the names of its parameters.
+        stateful: whether it keeps anything for its parameters.
+        maximize: whether it climbs.
+        settings: (step, hyperparameters of each group) whenever the rate changed: ``lr``, ``momentum``,
+            ``betas``, ``weight_decay``, as floats and tuples of floats.
+    """
+
+    kind: str
+    first: int
+    last: int = 0
+    steps: int = 0
+    parameters: list[str] = field(default_factory=list)
+    stateful: bool = False
+    maximize: bool = False
+    settings: list[tuple[int, list[dict[str, object]]]] = field(default_factory=list)
+
+    def lr(self, step: int | None = None) -> float:
+        """Return the largest learning rate of its groups in a step; by default the last."""
+        found = [s for at, s in self.settings if step is None or at <= step] or [
+            s for _, s in self.settings[:1]
+        ]
+        return max((float(g.get("lr", 0.0)) for g in found[-1]), default=0.0) if found else 0.0  # type: ignore[arg-type]
+
+
+@dataclass
+class Moved:
+    """One parameter in one step, from a sample of at most 4,096 of its elements, scaled up to all.
+
+    Attributes:
+        name: of the parameter.
+        weight: its norm before the step.
+        gradient: the norm of the gradient as the step finds it; nan where there is none.
+        before_clipping: the norm as the last backward left it; nan where unknown.
+        update: the norm of the true move, new minus old.
+        along: cosine between move and gradient (−1: straight down).
+        cosine: cosine between this gradient and that of the same optimizer's next step; nan where unknown.
+        zero: the share of the gradient's elements that are zero.
+        finite: whether the gradient is.
+        decayed: cosine between move and the weight itself (−1: it only shrinks).
+    """
+
+    name: str
+    weight: float
+    gradient: float
+    before_clipping: float
+    update: float
+    along: float
+    zero: float
+    finite: bool
+    decayed: float
+    cosine: float = float("nan")
+
+
+@dataclass
+class LayerCall:
+    """One call of a module without children, or of an activation function.
+
+    Attributes:
+        name: its path in the root module; of a function ``relu`` and the like with its place: ``relu:0``.
+        kind: the class, or the function's name.
+        training: the module's mode; None of a function.
+        grad: whether gradients were enabled.
+        shape: of the output.
+        mean: of (a sample of) the output.
+        std: of it.
+        largest: of its absolute values.
+        zero: the share that is zero.
+        saturated: the share beyond 0.97 of a sigmoid's or tanh's range; nan for others.
+        units: for (batch, units, ...) outputs of rectifiers: how many units there are; 0 else.
+        dead: how many of these gave zero for the whole batch.
+        follows: the name of the layer whose output, the very tensor, is its input; empty where none is.
+        finite: whether the output is.
+        input_std: the standard deviation of its input.
+    """
+
+    name: str
+    kind: str
+    training: bool | None
+    grad: bool
+    shape: tuple[int, ...]
+    mean: float
+    std: float
+    largest: float
+    zero: float
+    saturated: float
+    units: int
+    dead: int
+    follows: str
+    finite: bool
+    input_std: float
+    alive: Tensor | None = None
+
+
+@dataclass
+class CriterionCall:
+    """One call of a loss function of torch, or of what a person writes as one.
+
+    Attributes:
+        name: ``cross_entropy``, ``mse_loss``, ...; ``difference`` for a subtraction of shapes that broadcast.
+        prediction: the shape.
+        target: the shape.
+        value: of the loss, its mean; nan where it is none.
+        grad: whether gradients were enabled.
+        classes: how many there are; 0 for a regression.
+        probabilities: whether the prediction is non-negative and sums to one over the classes.
+        unit_interval: whether all predictions are in [0, 1].
+        log_probabilities: whether exp(prediction) sums to one over the classes.
+        weighted: whether it was given weights of classes or examples.
+        target_mean: of the target, as numbers.
+        target_std: of it.
+        prediction_mean: of the prediction.
+        prediction_std: of it.
+        accuracy: of the largest, for classes; of the sign, for a binary cross-entropy with logits; nan else.
+        counts: how often each class was the target (classes up to 1,000).
+        predicted: how often each was predicted.
+        labels: the targets themselves in order, of at most 256 examples; None for dense targets.
+        step: in which it was called.
+    """
+
+    name: str
+    prediction: tuple[int, ...]
+    target: tuple[int, ...]
+    value: float
+    grad: bool
+    classes: int = 0
+    probabilities: bool = False
+    unit_interval: bool = False
+    log_probabilities: bool = False
+    weighted: bool = False
+    target_mean: float = float("nan")
+    target_std: float = float("nan")
+    prediction_mean: float = float("nan")
+    prediction_std: float = float("nan")
+    accuracy: float = float("nan")
+    counts: list[int] = field(default_factory=list)
+    predicted: list[int] = field(default_factory=list)
+    labels: Tensor | None = None
+    step: int = 0
+
+
+@dataclass
+class Batch:
+    """What a root module was given.
+
+    Attributes:
+        fingerprint: of the first tensor, from its numbers.
+        shape: of it.
+        examples: its first dimension.
+        floating: whether it holds numbers rather than indices.
+        of_larger: whether it is a part of a tensor with more examples.
+        step: in which it came.
+        grad: whether gradients were enabled.
+        root: which root module.
+    """
+
+    fingerprint: int
+    shape: tuple[int, ...]
+    examples: int
+    floating: bool
+    of_larger: bool
+    step: int
+    grad: bool
+    root: int = 0
+
+
+@dataclass
+class Backward:
+    """One call of ``backward``.
+
+    Attributes:
+        step: the step that comes next.
+        value: of what was differentiated; nan where it is no single number.
+        sign: that with which the criterion's value enters it: −1 where the negative is descended; 0: unknown.
+        criterion: the criterion's name; empty where none is in its graph.
+        stale: of parameters that the next step moves, the share that already held a gradient which an earlier
+            step has used.
+    """
+
+    step: int
+    value: float
+    sign: int = 0
+    criterion: str = ""
+    stale: float = 0.0
+
+
+@dataclass
+class Window:
+    """One step, looked at closely.
+
+    Attributes:
+        step: its number.
+        optimizer: whose step it was.
+        moved: its parameters.
+        layers: calls of layers and activation functions with gradients enabled, in order.
+        criteria: calls of loss functions with gradients enabled.
+        backwards: calls of ``backward``.
+        batches: what root modules were given.
+        stale: the share of parameters whose gradient the step before had used already, and which was never
+            cleared in between (invariant: 0).
+        missing: names of its parameters without a gradient.
+        modes: root → whether it was in training mode, where gradients were enabled.
+        seconds: how long the step took, what was looked at included.
+    """
+
+    step: int
+    optimizer: int
+    moved: list[Moved] = field(default_factory=list)
+    layers: list[LayerCall] = field(default_factory=list)
+    criteria: list[CriterionCall] = field(default_factory=list)
+    backwards: list[Backward] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    stale: float = 0.0
+    missing: list[str] = field(default_factory=list)
+    modes: dict[int, bool] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass
+class Evaluation:
+    """Forward passes without gradients, between two steps.
+
+    Attributes:
+        step: the last step before.
+        calls: of root modules.
+        training: in how many of them the module was in training mode.
+        root: which root module.
+        examples: how many examples were seen.
+        criteria: calls of loss functions, in those that were looked at.
+        accuracy: the share of equal integers in comparisons of predictions with labels; nan where none.
+        layers: calls of layers, in those that were looked at.
+        batches: what the root module was given, in those that were looked at.
+    """
+
+    step: int
+    root: int
+    calls: int = 0
+    training: int = 0
+    examples: int = 0
+    criteria: list[CriterionCall] = field(default_factory=list)
+    accuracy: float = float("nan")
+    layers: list[LayerCall] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+
+
+@dataclass
+class RootFacts:
+    """A module that a person calls.
+
+    Attributes:
+        kind: the name of its class.
+        parameters: the names of all its parameters.
+        mode_matters: the names of submodules to which training or evaluation makes a difference (dropout,
+            normalisation over the batch).
+        calls: calls with gradients enabled.
+        calls_without: calls without.
+        calls_in_eval: calls with gradients enabled, in evaluation mode.
+        modes_set: how often ``train()`` or ``eval()`` was called on it.
+        ignores: which of its arguments (by position) can be shuffled among the examples of a batch without
+            any change of its output, at the end.
+        looks_ahead: of sequences, whether outputs for early places depend on the last place of the input.
+        copies: (argument, how many places further on, share) where targets stand in the inputs themselves.
+        features: features of a flat first argument that vary in a batch; 0 where it is not flat.
+        unused_features: those of them that the output's gradient does not reach, at the end.
+    """
+
+    kind: str
+    parameters: list[str] = field(default_factory=list)
+    mode_matters: list[str] = field(default_factory=list)
+    calls: int = 0
+    calls_without: int = 0
+    calls_in_eval: int = 0
+    modes_set: int = 0
+    ignores: list[int] = field(default_factory=list)
+    looks_ahead: bool = False
+    copies: tuple[int, int, float] | None = None
+    features: int = 0
+    unused_features: int = 0
+
+
+@dataclass
+class LoaderFacts:
+    """A ``DataLoader``.
+
+    Attributes:
+        batches: how many it has; 0 where it cannot tell.
+        examples: of its data set; 0 where unknown.
+        shuffled: whether its sampler is random.
+        iterators: how often it was begun.
+    """
+
+    batches: int
+    examples: int
+    shuffled: bool
+    iterators: int = 0
+
+
+@dataclass
+class Samples:
+    """Examples that were trained on, as rows.
+
+    Attributes:
+        x: shape (n, features), float32: inputs of the root module flattened, at most 1,024 features each.
+        y: shape (n,) of class indices, or (n, k) of numbers.
+        steps: in which step each was seen.
+        classes: how many; 0 for numbers.
+    """
+
+    x: Tensor
+    y: Tensor
+    steps: Tensor
+    classes: int
+
+
+@dataclass
+class NotFinite:
+    """The first number that is none.
+
+    Attributes:
+        step: in which.
+        what: ``loss``, ``gradient``, ``output``, ``input``, ``target`` or ``parameter``.
+        where: the operation or layer that made it of finite numbers, or the parameter; empty where unknown.
+        inputs: what the operation was given, in words.
+    """
+
+    step: int
+    what: str
+    where: str = ""
+    inputs: str = ""
+
+
+@dataclass
+class Observations:
+    """Everything that was seen of a run.
+
+    Attributes:
+        steps: how many steps were taken.
+        losses: (step that came next, value) of every backward, in order.
+        windows: steps that were looked at closely.
+        evaluations: forward passes without gradients.
+        parameters: by name.
+        optimizers: in the order of their first steps.
+        roots: modules that were called by a person.
+        loaders: data loaders.
+        samples: examples that were trained on, of the first root module; None where there are none.
+        held_out: examples of evaluations, without labels: shape (n, features); None where there are none.
+        not_finite: the first number that was none.
+        seconds: of training, from the first step on.
+        spent: seconds that looking took, as it measured itself.
+        not_measured: what could not be seen, in words.
+        accumulates: backward passes a step, the median.
+        ended: ``finished``, or the name of the exception that ended it.
+    """
+
+    steps: int = 0
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    parameters: dict[str, ParameterFacts] = field(default_factory=dict)
+    optimizers: list[OptimizerFacts] = field(default_factory=list)
+    roots: list[RootFacts] = field(default_factory=list)
+    loaders: list[LoaderFacts] = field(default_factory=list)
+    samples: Samples | None = None
+    held_out: Tensor | None = None
+    not_finite: NotFinite | None = None
+    seconds: float = 0.0
+    spent: float = 0.0
+    not_measured: list[str] = field(default_factory=list)
+    accumulates: float = 1.0
+    ended: str = "finished"
+
+    @property
+    def overhead(self) -> float:
+        """The share of the time that looking took."""
+        return self.spent / self.seconds if self.seconds > 0 else 0.0
+
+    def criteria(self, grad: bool = True) -> Iterable[CriterionCall]:
+        """Return the calls of loss functions, of training or of evaluation."""
+        if grad:
+            return (c for w in self.windows for c in w.criteria)
+        return (c for e in self.evaluations for c in e.criteria)
+
+    def layer_calls(self, name: str) -> list[LayerCall]:
+        """Return what was seen of a layer while training."""
+        return [c for w in self.windows for c in w.layers if c.name == name]
+
+    def curve(self, optimizer: int | None = None) -> torch.Tensor:
+        """Return the losses in order, as float64; those before steps of one optimizer if given."""
+        if optimizer is None:
+            return torch.tensor([v for _, v in self.losses], dtype=torch.float64)
+        steps = {w.step for w in self.windows if w.optimizer == optimizer}
+        return torch.tensor([v for s, v in self.losses if s in steps], dtype=torch.float64)

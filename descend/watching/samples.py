@@ -1,0 +1,57 @@
+"""Parts of tensors that tell of the whole: cheap to take, and small to keep."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ELEMENTS = 4096
+"""How many elements of a tensor are looked at."""
+
+
+def some(x: Tensor, count: int = ELEMENTS) -> Tensor:
+    """Return at most so many elements of a tensor, evenly spaced, as one dimension; they share its memory."""
+    flat = x.detach()
+    flat = flat.reshape(-1) if flat.is_contiguous() else flat.flatten()
+    n = flat.numel()
+    return flat if n <= count else flat[:: -(-n // count)]
+
+
+def numbers(x: Tensor, count: int = ELEMENTS) -> np.ndarray:
+    """Return at most so many elements as numpy has them, in float32 or float64; on a CPU they may be shared.
+
+    What is computed of a few thousand numbers takes a third of the time there.
+    """
+    part = some(x, count)
+    if part.dtype not in (torch.float32, torch.float64):
+        part = part.float()
+    return part.numpy() if part.device.type == "cpu" else part.cpu().numpy()
+
+
+def norm(x: np.ndarray) -> float:
+    """Return a Euclidean norm, added up in double."""
+    wide = x.astype(np.float64, copy=False)
+    return float(np.dot(wide, wide) ** 0.5)
+
+
+def share(x: Tensor) -> float:
+    """Return the factor from a norm of :func:`some` to the norm of all."""
+    n = x.numel()
+    return 1.0 if n <= ELEMENTS else (n / -(-n // -(-n // ELEMENTS))) ** 0.5
+
+
+def fingerprint(x: Tensor) -> int:
+    """Return a number that is the same for the same contents."""
+    part = some(x, 512)
+    numbers = part.double() if not part.is_complex() else torch.view_as_real(part).double()
+    weights = torch.arange(1, numbers.numel() + 1, dtype=torch.float64, device=numbers.device)
+    return hash((tuple(x.shape), float((numbers.flatten() * weights).sum()), float(numbers.sum())))
+
+
+def rows(x: Tensor, count: int, features: int) -> Tensor:
+    """Return at most ``count`` examples as rows of at most ``features`` float32 numbers."""
+    some_rows = x.detach()[:count].reshape(min(len(x), count), -1)
+    if some_rows.shape[1] > features:
+        some_rows = some_rows[:, :: -(-some_rows.shape[1] // features)]
+    return some_rows.to("cpu", torch.float32, copy=True)

@@ -1,0 +1,400 @@
+"""Watching a training loop: hooks on optimizers and backward passes, and close looks at single steps.
+
+What is always there: a hook before and after each optimizer's step, a note of each loss, a hook on the
+modules that a person calls. That costs a few microseconds a step. Everything else happens in windows (one
+step, or the evaluation after one), as many as the budget allows: all of the first ones, then fewer and fewer.
+
+Nothing is ever changed: parameters, gradients, random generators, modes. What is computed with is copied.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import DataLoader
+
+from descend.watching import graph
+from descend.watching.batches import Examples
+from descend.watching.budget import Budget
+from descend.watching.looking import Looking
+from descend.watching.modules import Modules
+from descend.watching.moves import Before, facts_of, moves
+from descend.watching.observations import (
+    Backward,
+    NotFinite,
+    Observations,
+    OptimizerFacts,
+    ParameterFacts,
+    Window,
+)
+from descend.watching.samples import norm, numbers, some
+
+NOTES = 3e-6
+"""Seconds a step for hooks that are only passed through."""
+FIRST = 12
+"""All of the first steps are looked at, as far as the budget's grace allows."""
+_MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+_SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")
+
+
+class Watcher:
+    """Watches whatever trains while it is started.
+
+    Args:
+        model: the module to watch, and its parts; by default every module that is called.
+        optimizer: the optimizer; by default every one that takes steps.
+        budget: the share of the training time that watching may take.
+    """
+
+    def __init__(
+        self, model: nn.Module | None = None, optimizer: Optimizer | None = None, budget: float = 0.03
+    ):
+        self.seen = Observations()
+        self.budget = Budget(budget)
+        self.examples = Examples()
+        self.only, self._only_optimizer = model, optimizer
+        self.modules = Modules(self)
+        self.looking = Looking(lambda: self.seen.steps + 1, self.examples.criterion, self.modules.discovered)
+        self._optimizers: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
+        self.undo: list[Callable[[], None]] = []
+        self.window: Window | None = None
+        self._before: Before | None = None
+        self._marks: dict[int, tuple[Tensor, int]] = {}
+        self._fresh: set[int] = set()
+        self._clipping: dict[int, float] = {}
+        self._pending: tuple[int, dict[int, tuple[Any, Tensor]]] | None = None
+        self._waiting: list[tuple[int, Tensor]] = []
+        self._backwards = self._in_step = 0
+        self._step_began = self.cost = 0.0
+        self._next = 1
+        self.compiled = False
+
+    # Beginning and end ------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Begin to watch."""
+        pre = register_optimizer_step_pre_hook(self._before_step)
+        post = register_optimizer_step_post_hook(self._after_step)
+        self.undo += [pre.remove, post.remove]
+        self._patch(torch.autograd, "backward", self._backward)
+        self._patch(nn.Module, "train", self.modules.train)
+        self._patch(nn.Module, "load_state_dict", self.modules.load)
+        self._patch(DataLoader, "__iter__", self.modules.iterate)
+        self._patch(torch, "compile", self._compile)
+        if self.only is not None:
+            self.modules.hook(self.only)
+        self._open()
+
+    def stop(self) -> Observations:
+        """Cease to watch, and return what was seen."""
+        self.modules.end_of_evaluation()
+        self.looking.switch_off()
+        for undo in reversed(self.undo):
+            undo()
+        self.undo.clear()
+        self.window = self._before = None
+        self._marks.clear()
+        self._flush()
+        self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
+        self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
+        if self.seen.steps:
+            self.seen.accumulates = self._backwards / self.seen.steps
+        self.modules.at_the_end()
+        return self.seen
+
+    def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
+
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            return around(original, *args, **kwargs)
+
+        patched.__wrapped__ = original  # type: ignore[attr-defined]
+        setattr(owner, name, patched)
+
+        def undo() -> None:
+            if getattr(owner, name) is patched:
+                setattr(owner, name, original)
+
+        self.undo.append(undo)
+
+    def is_compiled(self) -> None:
+        """See that something is compiled, which close looks would get in the way of."""
+        if not self.compiled:
+            self.compiled = True
+            self.seen.not_measured.append("layers and loss functions: the model is compiled")
+
+    def _compile(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.is_compiled()
+        self.looking.switch_off()
+        return original(*args, **kwargs)
+
+    # Windows ----------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        """Begin to look closely at the step that comes next."""
+        self.window = Window(self.seen.steps + 1, -1)
+        self.looking.clear()
+        self.cost = 0.0
+        self._mark()
+        if not self.compiled:
+            self.looking.switch_on()
+
+    def _mark(self) -> None:
+        """Remember the gradients that a step has used, to see whether the next one begins without them."""
+        self._marks.clear()
+        self._fresh.clear()
+        self._clipping.clear()
+        for reference, index in self._optimizers.values():
+            optimizer = reference() if reference is not None else None
+            if optimizer is None or self.seen.optimizers[index].last != self.seen.steps:
+                continue
+            for p in _few(optimizer, 8):
+                if p.grad is not None and p.grad.layout == torch.strided and bool(some(p.grad, 512).any()):
+                    self._marks[id(p)] = p, id(p.grad)
+
+    def _due(self) -> bool:
+        step = self.seen.steps
+        if step >= FIRST and step < self._next:
+            return False
+        typical = self._typical_cost()
+        if not self.budget.allows(typical):
+            return False
+        self._next = step + max(1, step // 16)
+        return True
+
+    def _typical_cost(self) -> float:
+        n = len(self.seen.windows)
+        return self.budget.spent / n if n else 0.0
+
+    # Optimizers -------------------------------------------------------------------------------------
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._only_optimizer is not None and optimizer is not self._only_optimizer:
+            return
+        start = time.perf_counter()
+        if not self.budget.start:
+            self.budget.begin()
+        self._in_step += 1
+        index = self._index(optimizer)
+        if self._pending is not None and self._pending[0] == index:
+            self._compare_gradients()
+        if self.window is not None:
+            with torch.no_grad():
+                self._before = Before(optimizer, self.modules.names)
+        self.cost += time.perf_counter() - start
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._only_optimizer is not None and optimizer is not self._only_optimizer:
+            return
+        start = time.perf_counter()
+        self._in_step = max(0, self._in_step - 1)
+        self.seen.steps += 1
+        index = self._index(optimizer)
+        facts = self.seen.optimizers[index]
+        facts.steps += 1
+        facts.last = self.seen.steps
+        self._settings(optimizer, facts)
+        took = start - self._step_began if self._step_began else 0.0
+        if self.window is not None:
+            self._close(optimizer, index, took, start)
+        else:
+            self.budget.light(took, NOTES + self.cost)
+        self.cost = 0.0
+        self.modules.stepped()
+        if self._due():
+            self._open()
+        self._step_began = time.perf_counter()
+        if len(self._waiting) >= 64:
+            self._flush()
+
+    def _close(self, optimizer: Optimizer, index: int, took: float, start: float) -> None:
+        window, looking = self.window, self.looking
+        assert window is not None
+        if self.seen.evaluations and self.seen.evaluations[-1].step >= self.seen.steps - 1:
+            self.modules.end_of_evaluation()
+        looking.switch_off()
+        window.step, window.optimizer, window.seconds = self.seen.steps, index, took
+        window.layers = [c for c in looking.layers if c.grad]
+        window.criteria = [c for c in looking.criteria if c.grad]
+        if self._before is not None:
+            with torch.no_grad():
+                window.moved, window.missing = moves(self._before, self._clipping, self.modules.names)
+                self._pending = index, self._before.few(window.moved)
+        marked = [p for p, _ in self._marks.values() if self._before is None or id(p) in self._before.ids]
+        if marked:
+            stale = [p for p in marked if id(p) not in self._fresh and p.grad is not None]
+            window.stale = len(stale) / len(marked)
+        for name in window.missing:
+            if name in self.seen.parameters:
+                self.seen.parameters[name].windows += 1
+        for moved in window.moved:
+            known = self.seen.parameters.get(moved.name)
+            if known is not None:
+                known.windows += 1
+                known.gradients += moved.gradient == moved.gradient
+                if moved.update > 0 and not known.moved:
+                    known.moved = window.step
+        self.modules.unregistered()
+        self.modules.order()
+        self.seen.windows.append(window)
+        self.window = self._before = None
+        self._marks.clear()
+        looking.clear()
+        own = self.cost + looking.spent + time.perf_counter() - start
+        looking.spent = 0.0
+        self.budget.close(took + time.perf_counter() - start, own)
+
+    def _compare_gradients(self) -> None:
+        """See how far gradients of two steps, one after the other, point the same way."""
+        assert self._pending is not None
+        with torch.no_grad():
+            pairs: list[Any] = list(self._pending[1].values())
+            for p, (moved, old) in pairs:
+                if p.grad is not None and p.grad.layout == torch.strided:
+                    new = numbers(p.grad)
+                    size = norm(new) * norm(old) if new.shape == old.shape else 0.0
+                    if size > 0:
+                        moved.cosine = float(np.dot(new, old)) / size
+        self._pending = None
+
+    def _index(self, optimizer: Optimizer) -> int:
+        known = self._optimizers.get(id(optimizer))
+        if known is not None and (known[0] is None or known[0]() is optimizer):
+            return known[1]
+        facts = OptimizerFacts(type(optimizer).__name__, self.seen.steps + 1)
+        self.seen.optimizers.append(facts)
+        index = len(self.seen.optimizers) - 1
+        self._optimizers[id(optimizer)] = weakref.ref(optimizer), index
+        count = 0
+        for group in optimizer.param_groups:
+            names = group.get("param_names")
+            for i, p in enumerate(group["params"]):
+                given = names[i] if names else f"parameter.{count}"
+                name = self.modules.names.setdefault(id(p), given)
+                count += 1
+                facts.parameters.append(name)
+                known_facts = self.seen.parameters.get(name)
+                if known_facts is None:
+                    with torch.no_grad():
+                        known_facts = self.seen.parameters[name] = facts_of(name, p, "", False)
+                elif known_facts.optimizer >= 0 and known_facts.moved:
+                    known_facts.trained_before = True
+                known_facts.optimizer = index
+        self._settings(optimizer, facts)
+        return index
+
+    def _settings(self, optimizer: Optimizer, facts: OptimizerFacts) -> None:
+        groups = optimizer.param_groups
+        last = facts.settings[-1][1] if facts.settings else None
+        if last is not None and len(last) == len(groups):
+            for known, group in zip(last, groups, strict=True):
+                if known["lr"] != group.get("lr", 0.0):
+                    break
+            else:
+                return
+        if len(facts.settings) > 4000:
+            return
+        now = [{name: _plain(g[name]) for name in _SETTINGS if name in g} for g in groups]
+        for g in now:
+            g.setdefault("lr", 0.0)
+        facts.settings.append((self.seen.steps, now))
+        facts.maximize = any(bool(g.get("maximize")) for g in now)
+        facts.stateful = facts.stateful or any(
+            len(own) > 1 or (own and "step" not in own) for own in list(optimizer.state.values())[:4]
+        )
+
+    # Backward ---------------------------------------------------------------------------------------
+    def _backward(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
+        self._backwards += 1
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            if loss.is_cpu:
+                value = loss.item()
+                self.seen.losses.append((self.seen.steps + 1, value))
+                if value - value != 0 and self.seen.not_finite is None:
+                    self._found_not_finite(loss)
+            else:
+                self._waiting.append((self.seen.steps + 1, loss.detach()))
+        if self.window is not None and isinstance(loss, Tensor):
+            self._see_backward(loss)
+        self.cost += time.perf_counter() - start
+        out = original(tensors, *args, **kwargs)
+        if self.window is not None:
+            start = time.perf_counter()
+            with torch.no_grad():
+                for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 24)]:
+                    if p.grad is not None and p.grad.layout == torch.strided:
+                        self._clipping[id(p)] = norm(numbers(p.grad))
+            self.cost += time.perf_counter() - start
+        return out
+
+    def _see_backward(self, loss: Tensor) -> None:
+        assert self.window is not None
+        value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
+        seen = Backward(self.seen.steps + 1, value)
+        results, looking = self.looking.results, self.looking
+        if results and loss.requires_grad and loss.numel() == 1:
+            try:
+                found = torch.autograd.grad(loss, results, retain_graph=True, allow_unused=True)
+            except RuntimeError:
+                found = ()
+            signs = [float(g.sum()) for g in found if g is not None]
+            if signs:
+                seen.sign = 1 if max(signs) > 0 else -1 if min(signs) < 0 else 0
+                seen.criterion = looking.criteria[-1].name if looking.criteria else ""
+        for p, mark in self._marks.values():
+            if p.grad is None or id(p.grad) != mark or not bool(some(p.grad, 512).any()):
+                self._fresh.add(id(p))
+        self.looking.results = []
+        self.window.backwards.append(seen)
+
+    def _found_not_finite(self, loss: Tensor) -> None:
+        with torch.no_grad():
+            broken = self._broken_parameter()
+        risks = graph.risky(loss)
+        where, words = risks[0] if risks else ("", "")
+        what = "parameter" if broken else "loss"
+        self.seen.not_finite = NotFinite(self.seen.steps + 1, what, where, words or broken)
+
+    def _broken_parameter(self) -> str:
+        for reference, _ in self._optimizers.values():
+            optimizer = reference() if reference is not None else None
+            for p in _few(optimizer, 64) if optimizer is not None else ():
+                if not bool(torch.isfinite(some(p, 512)).all()):
+                    return self.modules.names.get(id(p), "")
+        return ""
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            values = torch.stack([x.reshape(()).float() for _, x in waiting]).tolist()
+            self.seen.losses += [(step, v) for (step, _), v in zip(waiting, values, strict=True)]
+            bad = next((s for (s, _), v in zip(waiting, values, strict=True) if v - v != 0), 0)
+            if bad and self.seen.not_finite is None:
+                self.seen.not_finite = NotFinite(bad, "loss")
+
+
+def _few(optimizer: Optimizer, count: int) -> list[Tensor]:
+    """Return some of an optimizer's parameters, the first and the last ones among them."""
+    found = [p for group in optimizer.param_groups for p in group["params"]]
+    if len(found) <= count:
+        return found
+    stride = len(found) / count
+    return [found[int(i * stride)] for i in range(count - 1)] + found[-1:]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return tuple(float(x) for x in value)
+    if isinstance(value, bool | str | type(None)):
+        return value
+    return float(value)
+
+
+__all__ = ["ParameterFacts", "Watcher"]

@@ -1,0 +1,317 @@
+"""Watching changes nothing, survives what people do around a loop, and keeps to its budget."""
+
+import copy
+import gc
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+import descend
+from descend.errors import UsageError
+from descend.watching.script import watched
+from descend.watching.watcher import Watcher
+
+
+def network(dropout=0.0):
+    torch.manual_seed(0)
+    parts = [nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 3)]
+    return nn.Sequential(*parts)
+
+
+def data(n=96):
+    g = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 6, generator=g)
+    return x, (x[:, 0] > 0).long() + (x[:, 1] > 0.5).long()
+
+
+def plain(model, optimizer, steps=30):
+    x, y = data()
+    for k in range(steps):
+        at = slice(16 * (k % 6), 16 * (k % 6) + 16)
+        optimizer.zero_grad()
+        F.cross_entropy(model(x[at]), y[at]).backward()
+        optimizer.step()
+
+
+def accumulating(model, optimizer, steps=30):
+    x, y = data()
+    for k in range(steps):
+        F.cross_entropy(model(x[k : k + 32]), y[k : k + 32]).backward()
+        if k % 3 == 2:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+
+
+def with_a_closure(model, optimizer, steps=8):
+    x, y = data()
+
+    def closure():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+
+
+def with_a_loader(model, optimizer, steps=30):
+    loader = DataLoader(TensorDataset(*data()), batch_size=16, shuffle=True)
+    for _ in range(steps // 6):
+        model.train()
+        for x, y in loader:
+            optimizer.zero_grad()
+            nn.CrossEntropyLoss()(model(x), y).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            for x, y in loader:
+                (model(x).argmax(1) == y).float().mean()
+
+
+def in_narrow_numbers(model, optimizer, steps=30):
+    x, y = data()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+
+LOOPS = [plain, accumulating, with_a_closure, with_a_loader, in_narrow_numbers]
+OPTIMIZERS = {
+    "sgd": lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9),
+    "adamw": lambda ps: torch.optim.AdamW(ps, lr=1e-2),
+    "descend": lambda ps: descend.Lion(ps, lr=1e-3),
+    "lbfgs": lambda ps: torch.optim.LBFGS(ps, lr=0.1, max_iter=3),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_everything_is_the_same_bits_with_and_without(loop, name):
+    if (name == "lbfgs") != (loop is with_a_closure) and name == "lbfgs":
+        pytest.skip("LBFGS wants a closure")
+    found = []
+    for watching in (False, True):
+        model = network(dropout=0.3)
+        optimizer = OPTIMIZERS[name](model.parameters())
+        torch.manual_seed(3)
+        if watching:
+            watcher = Watcher(budget=1.0)
+            watcher.start()
+        loop(model, optimizer)
+        if watching:
+            seen = watcher.stop()
+            assert seen.steps and seen.windows
+        state = [v for own in optimizer.state.values() for v in own.values() if isinstance(v, torch.Tensor)]
+        found.append([*model.state_dict().values(), *state, torch.get_rng_state()])
+        assert model.training or loop is with_a_loader
+    assert all(map(torch.equal, *found))
+
+
+def test_nothing_is_left_behind():
+    """Hooks, modes and patched functions are gone, and neither model nor optimizer is kept alive."""
+    before = torch.autograd.backward, nn.Module.train, DataLoader.__iter__, nn.Module.load_state_dict
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with descend.watch(model, optimizer) as watch:
+        plain(model, optimizer, 5)
+    after = torch.autograd.backward, nn.Module.train, DataLoader.__iter__, nn.Module.load_state_dict
+    assert before == after
+    assert not model._forward_pre_hooks and not torch.overrides._get_current_function_mode_stack()
+    steps = watch.steps
+    plain(model, optimizer, 3)
+    assert watch.steps == steps == 5
+    gone = [torch.nn.modules.module._global_forward_hooks, torch.nn.modules.module._global_forward_pre_hooks]
+    assert not any(map(len, gone))
+
+
+def test_it_ends_well_when_the_loop_does_not():
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ZeroDivisionError), descend.watch(model, optimizer) as watch:
+        plain(model, optimizer, 4)
+        1 / 0  # noqa: B018
+    assert watch.steps == 4 and "ZeroDivisionError" in watch.seen.ended
+    assert torch.autograd.backward.__module__ == "torch.autograd"
+
+
+def test_what_is_seen_of_a_step():
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = {n: p.detach().clone() for n, p in model.named_parameters()}
+    watcher = Watcher(budget=1.0)
+    watcher.start()
+    plain(model, optimizer, 1)
+    seen = watcher.stop()
+    (window,) = seen.windows
+    moved = {m.name: m for m in window.moved}
+    assert moved.keys() == before.keys()
+    for name, p in model.named_parameters():
+        assert moved[name].weight == pytest.approx(float(before[name].norm()), rel=1e-5)
+        assert moved[name].update == pytest.approx(float((p - before[name]).norm()), rel=1e-3, abs=1e-9)
+        assert moved[name].gradient == pytest.approx(moved[name].update / 0.1, rel=1e-3, abs=1e-7)
+    assert [c.kind for c in window.layers] == ["Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear"]
+    assert [c.follows for c in window.layers] == ["", "0", "1", "2", "3"]
+    (criterion,) = window.criteria
+    assert (criterion.name, criterion.classes, criterion.prediction) == ("cross_entropy", 3, (16, 3))
+    assert seen.losses[0][1] == pytest.approx(criterion.value)
+    assert window.backwards[0].sign == 1
+    assert seen.roots[0].mode_matters == ["1"]  # a dropout of 0 makes no difference
+
+
+def test_a_sample_tells_the_norm_of_the_whole():
+    p = nn.Parameter(torch.randn(300, 400))
+    optimizer = torch.optim.SGD([p], lr=0.5)
+    watcher = Watcher(budget=1.0)
+    watcher.start()
+    p.square().sum().backward()
+    gradient = float(p.grad.norm())
+    optimizer.step()
+    (moved,) = watcher.stop().windows[0].moved
+    assert moved.gradient == pytest.approx(gradient, rel=0.05)
+
+
+def test_losses_are_known_for_every_step():
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with descend.watch(budget=0.001) as watch:
+        plain(model, optimizer, 200)
+    assert len(watch.seen.losses) == 200 and len(watch.seen.windows) < 100
+
+
+def test_evaluations_are_told_from_training():
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with descend.watch(budget=1.0) as watch:
+        with_a_loader(model, optimizer)
+    seen = watch.seen
+    assert len(seen.evaluations) == 5 and all(e.calls == 6 and e.training == 0 for e in seen.evaluations)
+    assert all(0 <= e.accuracy <= 1 for e in seen.evaluations[:-1])
+    assert seen.loaders[0].shuffled and seen.loaders[0].iterators == 10 and seen.loaders[0].batches == 6
+    assert seen.samples is not None and seen.samples.classes == 3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_model_is_watched_as_far_as_it_can_be():
+    model = torch.compile(network(), backend="eager")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with descend.watch(budget=1.0) as watch:
+        plain(model, optimizer, 6)
+    assert watch.steps == 6 and any("compiled" in x for x in watch.seen.not_measured)
+
+
+def test_two_optimizers_and_a_detached_part():
+    """A GAN's loop: windows belong to whichever optimizer steps, and no gradient is called stale."""
+    torch.manual_seed(0)
+    g, d = nn.Linear(3, 4), nn.Linear(4, 1)
+    og, od = torch.optim.Adam(g.parameters()), torch.optim.Adam(d.parameters())
+    with descend.watch(budget=1.0) as watch:
+        for _ in range(12):
+            real, z = torch.randn(8, 4), torch.randn(8, 3)
+            od.zero_grad()
+            (F.softplus(-d(real)).mean() + F.softplus(d(g(z).detach())).mean()).backward()
+            od.step()
+            og.zero_grad()
+            F.softplus(-d(g(z))).mean().backward()
+            og.step()
+    assert {w.optimizer for w in watch.seen.windows} == {0, 1}
+    assert all(w.stale == 0 for w in watch.seen.windows)
+
+
+def test_the_budget_is_kept_by_thinning():
+    model = nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    x, y = torch.randn(64, 64), torch.randint(0, 3, (64,))
+    with descend.watch(budget=0.03) as watch:
+        for _ in range(600):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    seen = watch.seen
+    allowed = 0.03 * seen.seconds + watch._watcher.budget.GRACE
+    worst = max(w.seconds for w in seen.windows)
+    assert seen.spent <= allowed + worst
+    assert 0 < len(seen.windows) < 600
+
+
+def test_memory_that_is_kept_is_little():
+    model = nn.Sequential(nn.Linear(1000, 1000), nn.ReLU(), nn.Linear(1000, 10))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    x, y = torch.randn(256, 1000), torch.randint(0, 10, (256,))
+    with descend.watch(budget=1.0) as watch:
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    gc.collect()
+    kept = [watch.seen.samples.x, watch.seen.samples.y]
+    kept += [p.first for p in watch.seen.parameters.values() if p.first is not None]
+    assert sum(t.numel() * t.element_size() for t in kept) < 4 << 20
+
+
+def test_a_copy_of_the_model_is_asked_never_the_model():
+    """What the model makes of its inputs is asked at the end, and neither statistics nor generators move."""
+    model = network(dropout=0.5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    watcher = Watcher(budget=1.0)
+    watcher.start()
+    plain(model, optimizer, 3)
+    before, generator = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    seen = watcher.stop()
+    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True))
+    assert torch.equal(generator, torch.get_rng_state()) and model.training
+    assert seen.roots[0].features == 6 and seen.roots[0].ignores == []
+
+
+# Scripts ------------------------------------------------------------------------------------------
+SCRIPT = """
+import sys
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+if __name__ == "__main__":
+    for _ in range(int(sys.argv[1])):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(torch.ones(4, 2)), torch.zeros(4, 1)).backward()
+        optimizer.step()
+    {ending}
+"""
+
+
+def test_a_script_runs_as_it_is(tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT.format(ending="print('done')"))
+    arguments = sys.argv[:]
+    seen = watched(file, ["25"])
+    assert (seen.steps, seen.ended) == (25, "finished") and sys.argv == arguments
+
+
+def test_it_ends_after_so_many_steps(tmp_path):
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT.format(ending=""))
+    assert watched(file, ["1000"], steps=7).steps == 7
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"), [("raise ValueError('no')", "ValueError: no"), ("sys.exit(3)", "SystemExit(3)")]
+)
+def test_how_a_script_ended(tmp_path, ending, told):
+    file = tmp_path / "train.py"
+    file.write_text(SCRIPT.format(ending=ending))
+    seen = watched(file, ["5"])
+    assert (seen.steps, seen.ended) == (5, told)
+
+
+def test_there_must_be_a_script():
+    with pytest.raises(UsageError, match="a Python file"):
+        watched(Path("nowhere.py"), [])
