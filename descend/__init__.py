@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from descend.descent.schedules import Schedule
     from descend.descent.state import State
     from descend.descent.until import Until
+    from descend.diagnosing.diagnose import diagnose
+    from descend.diagnosing.watch import watch
     from descend.errors import DataError, DescendError, MissingExtra, RunError, UsageError
     from descend.functions.measures import Metric
     from descend.functions.problem import Problem, Settings
@@ -122,9 +124,11 @@ _PLACES = {
     "State": "descent.state",
     "Until": "descent.until",
     "UsageError": "errors",
+    "diagnose": "diagnosing.diagnose",
     "fit": "runs.fit",
     "methods": "methods",
     "optimizer": "methods",
+    "watch": "diagnosing.watch",
 }
 
 __all__ = [
@@ -182,9 +186,11 @@ __all__ = [
     "State",
     "Until",
     "UsageError",
+    "diagnose",
     "fit",
     "methods",
     "optimizer",
+    "watch",
 ]
 
 

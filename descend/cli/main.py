@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from descend.cli import export, fit, methods, predict, report
+from descend.cli import corpus, diagnose, export, fit, methods, predict, report, watch
 from descend.cli.invocation import Invocation
 from descend.cli.terminal import complain, silence, survive_any_encoding
 from descend.errors import DescendError, RunError, UsageError
@@ -35,9 +35,16 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "report": report.report,
     "methods": methods.methods,
     "export": export.export,
+    "watch": watch.watch,
+    "diagnose": diagnose.diagnose,
+    "corpus": corpus.corpus,
+}
+# A watched script has arguments of its own, which come behind its name and are not looked at.
+_SETTINGS = {
+    "watch": {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 }
 for _name, _function in COMMANDS.items():
-    app.command(_name)(_function)
+    app.command(_name, context_settings=_SETTINGS.get(_name))(_function)
 
 # What other programs call it; nothing in the spelling leads from one to the other.
 _OTHER_WORDS = {

@@ -17,15 +17,11 @@ _RISKS: dict[str, tuple[str, str, str]] = {
     "ReciprocalBackward0": (_SELF, "reciprocal", "zero"),
     "SqrtBackward0": ("_saved_result", "sqrt", "zero, where its derivative is infinite, or below"),
     "RsqrtBackward0": ("_saved_result", "rsqrt", "zero or below"),
-    "LinalgVectorNormBackward0": ("_saved_result", "norm", "zero, where it has no derivative"),
-    "NormBackward0": ("_saved_result", "norm", "zero, where it has no derivative"),
-    "NormBackward1": ("_saved_result", "norm", "zero, where it has no derivative"),
     "PowBackward0": (_SELF, "power", "zero or below"),
     "PowBackward1": (_SELF, "power", "zero or below"),
     "AcosBackward0": (_SELF, "acos", "at or beyond one"),
     "AsinBackward0": (_SELF, "asin", "at or beyond one"),
     "AtanhBackward0": (_SELF, "atanh", "at or beyond one"),
-    "StdBackward0": ("_saved_result", "std", "zero, where it has no derivative"),
     "ExpBackward0": ("_saved_result", "exp", "so large that it overflows"),
     "LogsumexpBackward0": ("_saved_result", "logsumexp", "so large that it overflows"),
 }
@@ -44,6 +40,12 @@ def nodes(loss: Tensor) -> Iterator[Any]:
         seen.add(node)
         yield node
         waiting += [n for n, _ in node.next_functions]
+
+
+def leaves(loss: Tensor) -> list[Tensor]:
+    """Return the tensors that a loss's gradient is added to."""
+    found = (getattr(node, "variable", None) for node in nodes(loss))
+    return [p for p in found if isinstance(p, Tensor)]
 
 
 def risky(loss: Tensor) -> list[tuple[str, str]]:
@@ -77,10 +79,34 @@ def _bad(node: Any, name: str, x: Tensor) -> bool:
         return small and bool((x <= 0).any())
     if name == "division":
         return bool((x == 0).any())
-    if name in ("norm", "std"):
-        return bool((x == 0).any())
     return bool((x <= 0).any())
 
 
 def _all_nan(x: Tensor) -> bool:
     return bool(x.isnan().all())
+
+
+@torch.no_grad()
+def given(loss: Tensor) -> str:
+    """Return the first operation that was given data that are not finite; empty where there is none."""
+    for node in reversed(list(nodes(loss))):
+        for name, place in _OPERANDS:
+            x = getattr(node, name, None) if hasattr(node, name) else None
+            if isinstance(x, Tensor) and x.is_floating_point() and not bool(x.isfinite().all()):
+                before = node.next_functions
+                if place >= len(before) or before[place][0] is None:
+                    return node.name().rpartition("::")[2].removesuffix("Backward0")
+    return ""
+
+
+def suspects(loss: Tensor) -> list[str]:
+    """Return operations that may have an infinite derivative where their result is finite."""
+    kinds = [_RISKS[k][1] for node in nodes(loss) if (k := node.name().rpartition("::")[2]) in _RISKS]
+    return [k for k in dict.fromkeys(kinds) if k in ("sqrt", "power", "acos", "asin")]
+
+
+_OPERANDS = (
+    *(("_saved_mat1", 1), ("_saved_mat2", 2), ("_saved_input", 0), ("_saved_self", 0)),
+    *(("_saved_other", 1), ("_saved_target", 1)),
+)
+"""What nodes keep of what they were given, and its place among their operands."""

@@ -14,6 +14,7 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from descend.watching.observations import CriterionCall, LayerCall
+from descend.watching.own_losses import LOGARITHMS, PRODUCTS, OwnLosses
 from descend.watching.samples import numbers, some
 
 CRITERIA: dict[Any, str] = {
@@ -30,7 +31,10 @@ RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
 RANGES = {"tanh": (-1.0, 1.0), "Tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "Sigmoid": (0.0, 1.0)}
 ACTIVATIONS: dict[Any, str] = {
     f: name
-    for name in ("relu", "tanh", "sigmoid", "relu_", "leaky_relu", "elu", "gelu", "silu", "softplus", "relu6")
+    for name in (
+        *("relu", "tanh", "sigmoid", "relu_", "leaky_relu", "elu", "gelu", "silu", "softplus", "relu6"),
+        "softmax",
+    )
     for where in (torch, Tensor, F)
     if (f := getattr(where, name, None)) is not None
 }
@@ -70,15 +74,16 @@ class Looking(TorchFunctionMode):
         self.order: list[int] = []
         self._handles: list[Any] = []
         self._stack: list[nn.Module] = []
+        self.own = OwnLosses()
         self.clear()
 
     def clear(self) -> None:
         """Forget what was seen."""
         self.layers: list[LayerCall] = []
         self.criteria: list[CriterionCall] = []
-        self.results: list[Tensor] = []
+        self.own.clear()
         self.equal = [0, 0]
-        self.parts: dict[int, Tensor] = {}
+        self.parts: dict[int, tuple[Tensor, int]] = {}
         self._given_out: Tensor | None = None
         self._made: dict[int, tuple[str, Tensor]] = {}
 
@@ -109,7 +114,7 @@ class Looking(TorchFunctionMode):
         self._made.clear()
         self.parts.clear()
         self._given_out = None
-        self.results = []
+        self.own.clear()
 
     # Modules ----------------------------------------------------------------------------------------
     def _enter(self, module: nn.Module, args: Any) -> None:
@@ -163,6 +168,8 @@ class Looking(TorchFunctionMode):
             low, high = RANGES[kind]
             edge = 0.015 * (high - low)
             saturated = float(((x < low + edge) | (x > high - edge)).mean())
+        if kind in ("softmax", "Softmax") and out.dim() >= 2 and out.shape[-1] > 1:
+            saturated = one_sided(out.detach())
         if kind in RECTIFIERS and out.dim() >= 2 and 1 < out.shape[1] <= 8192 and out.numel() <= 1 << 22:
             # Units are the second dimension of pictures and the last of everything else.
             unit = 1 if out.dim() in (2, 4, 5) else -1
@@ -208,9 +215,15 @@ class Looking(TorchFunctionMode):
             a, b = (*args, None, None)[:2]
             if isinstance(a, Tensor) and isinstance(b, Tensor):
                 self._timed(self._difference if a.shape != b.shape else self._deviation, a, b, out)
+        elif func in PRODUCTS:
+            a, b = (*args, None, None)[:2]
+            if isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape != b.shape:
+                self._timed(self._difference, a, b, out, "product")
+        elif func in LOGARITHMS:
+            self._timed(self.own.result, out, -1.0)
         elif func in PARTS and isinstance(out, Tensor) and args and isinstance(args[0], Tensor):
             if out.dim() and args[0].dim() and len(args[0]) > len(out) and len(self.parts) < 64:
-                self.parts[id(out)] = out
+                self.parts[id(out)] = out, len(args[0])
         elif func in EQUALITIES and not _enabled():
             a, b = (*args, None, None)[:2]
             if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -234,25 +247,21 @@ class Looking(TorchFunctionMode):
         with torch.no_grad():
             self._layer(f"{where + '.' if where else ''}{name}:{count}", name, None, given, out, grad)
 
-    def _difference(self, a: Tensor, b: Tensor, out: Tensor) -> None:
-        """See (n, 1) − (n): what was meant as n differences becomes n².."""
-        shapes = {tuple(a.shape), tuple(b.shape)}
-        for long in shapes:
-            if len(long) == 2 and long[1] == 1 and long[0] > 1 and (long[0],) in shapes:
-                self.criteria.append(
-                    CriterionCall(
-                        "difference",
-                        tuple(a.shape),
-                        tuple(b.shape),
-                        float("nan"),
-                        _enabled(),
-                        step=self.step(),
-                    )
-                )
+    def _difference(self, a: Tensor, b: Tensor, out: Tensor, name: str = "difference") -> None:
+        """See (n, 1) − (n): what was meant as n differences becomes n²."""
+        one_of_them = a.requires_grad != b.requires_grad or not _enabled()  # else a table of pairs is meant
+        if self._stack or a.numel() != b.numel() or out.numel() <= a.numel() or not one_of_them:
+            return
+        prediction, target = (b, a) if b.requires_grad else (a, b)
+        shapes = tuple(prediction.shape), tuple(target.shape)
+        self.criteria.append(CriterionCall(name, *shapes, float("nan"), _enabled(), step=self.step()))
 
     def _deviation(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """See what a person's own loss begins with: a module's output, less what it should have been."""
-        if self._stack or not a.dim() or not a.is_floating_point() or self._given_out is None:
+        if self._stack or not a.dim() or not a.is_floating_point():
+            return
+        self.own.difference(a, b, out)
+        if self._given_out is None:
             return
         wanted = b.requires_grad, a.requires_grad
         if wanted == (False, False):
@@ -267,6 +276,7 @@ class Looking(TorchFunctionMode):
             call = seen("deviation", prediction, target, out.detach().square(), {})
         call.step, call.grad = self.step(), _enabled()
         self.criteria.append(call)
+        self.own.result(out, out.detach())
         self.on_criterion(prediction, target, out)
 
     def _equality(self, a: Tensor, b: Tensor, out: Tensor) -> None:
@@ -279,8 +289,7 @@ class Looking(TorchFunctionMode):
         target = args[1] if len(args) > 1 else kwargs.get("target")
         if not isinstance(prediction, Tensor) or not isinstance(target, Tensor):
             return
-        if isinstance(out, Tensor) and out.requires_grad:
-            self.results.append(out)
+        self.own.result(out)
         grad = _enabled()
         with torch.no_grad():
             call = seen(name, prediction, target, out, kwargs)
@@ -317,22 +326,35 @@ def seen(name: str, prediction: Tensor, target: Tensor, out: Any, kwargs: Any) -
             if call.classes <= 1000:
                 call.counts = torch.bincount(labels, minlength=call.classes).tolist()
                 call.predicted = torch.bincount(best, minlength=call.classes).tolist()
+                call.hits = torch.bincount(best[best == labels], minlength=call.classes).tolist()
             call.labels = labels[:256].to("cpu", torch.int64, copy=True)
             return call
     t = numbers(target)
     call.target_mean, call.target_std = float(t.mean()), float(t.std())
     if name.startswith("binary") and p.shape == target.shape:
         edge = 0.0 if name.endswith("logits") else 0.5
-        right = (some(p) > edge) == (some(target) > 0.5)
-        call.accuracy = float(right.float().mean())
-        if p.numel() == len(p):
-            positive, said = int((target > 0.5).sum()), int((p > edge).sum())
+        yes, said = target.detach() > 0.5, p > edge
+        call.accuracy = float((some(yes) == some(said)).float().mean())
+        if p.numel() == len(p) or (p.dim() > 2 and p.shape[1] == 1):  # not several labels an example
+            positive, hits = int(yes.sum()), int((yes & said).sum())
+            predicted = int(said.sum())
             call.counts = [p.numel() - positive, positive]
-            call.predicted = [p.numel() - said, said]
+            call.predicted = [p.numel() - predicted, predicted]
+            call.hits = [p.numel() - positive - predicted + hits, hits]
+        if p.numel() == len(p):
             call.labels = (target.detach().flatten()[:256] > 0.5).to("cpu", torch.int64)
     elif target.numel() == len(target):
         call.labels = target.detach().flatten()[:256].to("cpu", torch.float32, copy=True)
     return call
+
+
+def one_sided(weights: Tensor) -> float:
+    """Return the share of rows of a softmax (over its last dimension) that give nearly all to one place."""
+    rows = weights.flatten(0, -2)
+    rows = rows[:: -(-len(rows) // 256)].float()
+    if bool((rows.sum(1) - 1).abs().max() > 1e-2):  # over another dimension
+        return float("nan")
+    return float((rows.amax(1) > 0.97).float().mean())
 
 
 def _is_criterion(module: nn.Module) -> bool:

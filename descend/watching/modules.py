@@ -15,12 +15,16 @@ from torch.utils.data import RandomSampler, SequentialSampler
 
 from descend.watching.moves import facts_of
 from descend.watching.observations import Batch, Evaluation, LoaderFacts, RootFacts
-from descend.watching.samples import fingerprint
+from descend.watching.probing import first, probe
+from descend.watching.reach import reach
+from descend.watching.samples import fingerprint, some
 
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
 
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+KEPT = 4
+"""How many modules that a person calls are kept until the end."""
 PROBED = 20_000_000
 """Up to how many parameters a module is copied to ask what it makes of its inputs."""
 
@@ -44,7 +48,8 @@ class Modules:
         self._evaluation: Evaluation | None = None
         self._look_at: Evaluation | None = None
         self._looked = 0
-
+        self._kept: list[nn.Module] = []
+        self.unused: dict[int, list[int]] = {}
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderFacts] = weakref.WeakKeyDictionary()
 
     @property
@@ -76,16 +81,16 @@ class Modules:
         index = len(self.seen.roots)
         self.seen.roots.append(facts)
         self._roots[id(module)] = weakref.ref(module), index
+        if len(self._kept) < KEPT:  # a script's functions return before it can be asked at the end
+            self._kept.append(module)
         if type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None):
             self._watcher.is_compiled()
-        prefix = f"{type(module).__name__}." if index else ""
+        same = sum(one.kind == facts.kind for one in self.seen.roots)
+        prefix = "" if not index else f"{facts.kind}." if same == 1 else f"{facts.kind}.{index}."
         for name, part in module.named_modules():
             self._looking.names.setdefault(id(part), prefix + (name or type(module).__name__))
-            if (
-                isinstance(part, _MODES)
-                and getattr(part, "p", 1)
-                and getattr(part, "track_running_stats", True)
-            ):
+            kept = isinstance(part, _MODES) and getattr(part, "p", 1)
+            if (kept and getattr(part, "track_running_stats", True)) or _drops(part):
                 facts.mode_matters.append(prefix + name)
             for own, p in part.named_parameters(recurse=False):
                 full = prefix + (f"{name}.{own}" if name else own)
@@ -121,12 +126,16 @@ class Modules:
             facts.calls += 1
             matters = module.training
             facts.calls_in_eval += not matters
+            since = self.unused.setdefault(index, [0, 0])
+            since[0] += 1
+            since[1] += matters
             self._evaluation = None
             if self._watcher.window is not None:
                 if not self._looking.on and not self._watcher.compiled:
                     self._looking.switch_on(module)
                 self._watcher.window.modes[index] = matters
                 self._given[index] = args
+                facts.inputs = max(facts.inputs, sum(isinstance(a, Tensor) for a in args))
                 if given is not None:
                     self._watcher.window.batches.append(self._batch(given, True, index))
                     self._watcher.examples.given(given, self.seen.steps + 1)
@@ -180,7 +189,10 @@ class Modules:
         with torch.no_grad():
             base = given._base
             larger = base is not None and base.dim() > 0 and given.dim() > 0 and len(base) > len(given)
-            larger = larger or self._looking.parts.get(id(given)) is given
+            of = len(base) if base is not None and larger else 0
+            part = self._looking.parts.get(id(given))
+            if part is not None and part[0] is given:
+                larger, of = True, max(of, part[1])
             return Batch(
                 fingerprint(given),
                 tuple(given.shape),
@@ -190,6 +202,7 @@ class Modules:
                 self.seen.steps + 1,
                 grad,
                 root,
+                of,
             )
 
     def train(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
@@ -229,50 +242,48 @@ class Modules:
                     facts.order = place
         looking.order.clear()
 
-    def at_the_end(self) -> None:
-        """Note whether gradients are wanted, and what modules make of their inputs."""
+    def at_the_end(self, leaves: dict[int, Tensor], moved: dict[int, weakref.ref[Tensor]]) -> None:
+        """Note whether gradients are wanted and came, and what modules make of their inputs.
+
+        Args:
+            leaves: tensors that a loss's gradient was added to, by their ids.
+            moved: tensors of optimizers, by their ids.
+        """
+        for index, (calls, training) in self.unused.items():
+            self.seen.roots[index].calls_after, self.seen.roots[index].training_after = calls, training
         for reference, index in self._roots.values():
             module = reference()
             args = self._given.pop(index, None)
-            if module is not None and args is not None:
-                self._probe(module, args, self.seen.roots[index])
+            if module is not None and args is not None and index < KEPT:
+                own = sum(p.numel() for p in module.parameters())
+                facts = self.seen.roots[index]
+                if own > PROBED or not probe(module, args, facts):
+                    self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
+                else:
+                    with suppress(Exception), torch.random.fork_rng():
+                        facts.reach = tuple(reach(copy.deepcopy(module).eval(), args))
+                if facts.copies is not None and facts.copies[1]:
+                    with suppress(Exception), torch.random.fork_rng(), torch.no_grad():
+                        facts.looks_ahead = _looks_ahead(copy.deepcopy(module).eval(), args)
             for p in module.parameters() if module is not None else ():
-                facts = self.seen.parameters.get(self.names.get(id(p), ""))
-                if facts is not None:
-                    facts.requires_grad = p.requires_grad
+                self._last(p, leaves)
+        for p in leaves.values():
+            known = moved.get(id(p))
+            if id(p) not in self.names and (known is None or known() is not p):
+                name = self._know(f"unregistered.{len(self.seen.parameters)}", p, nn.Module(), 0)
+                self.seen.parameters[name].registered = False
+                self.seen.parameters[name].first = None  # it is too late to see whether it moves
+            self._last(p, leaves)
+        self._kept.clear()
 
-    def _probe(self, module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> None:
-        """Ask a copy of a module whether its output depends on each of its inputs."""
-        tensors = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.dim() and len(a) > 1]
-        if not tensors or sum(p.numel() for p in module.parameters()) > PROBED:
+    def _last(self, p: Tensor, leaves: dict[int, Tensor]) -> None:
+        facts = self.seen.parameters.get(self.names.get(id(p), ""))
+        if facts is None:
             return
-        devices = {p.device for p in module.parameters() if p.is_cuda}
-        try:
-            with torch.random.fork_rng([d.index for d in devices]), torch.no_grad():
-                twin = copy.deepcopy(module).eval()
-                own = [a.detach()[:64].clone() if i in tensors else a for i, a in enumerate(args)]
-                before = _first(twin(*own))
-                if before is None or before.dim() < 1:
-                    return
-                for i in tensors:
-                    other = [a.roll(1, 0) if k == i else a for k, a in enumerate(own)]
-                    after = _first(twin(*other))
-                    facts.ignores += [i] if after is not None and torch.equal(after, before) else []
-            if facts.copies is not None and facts.copies[1]:
-                with suppress(Exception), torch.random.fork_rng([d.index for d in devices]), torch.no_grad():
-                    facts.looks_ahead = _looks_ahead(twin, args)
-            x = args[tensors[0]]
-            if x.is_floating_point() and x.dim() == 2:
-                x = x.detach()[:64].clone().requires_grad_()
-                with torch.enable_grad():
-                    out = _first(twin(*[x if i == tensors[0] else a for i, a in enumerate(own)]))
-                    (g,) = torch.autograd.grad(out.float().pow(2).sum(), x) if out is not None else (x,)
-                varying = x.detach().std(0) > 0
-                unused = (g.abs().sum(0) == 0) & varying
-                facts.unused_features = int(unused.sum())
-                facts.features = int(varying.sum())
-        except Exception:
-            self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
+        facts.requires_grad = p.requires_grad
+        facts.reached = p.grad is not None or leaves.get(id(p)) is p
+        if facts.first is not None:
+            facts.changed = not torch.equal(some(p, 512).cpu(), facts.first)
 
     # Data -------------------------------------------------------------------------------------------
     def iterate(self, original: Callable[..., Any], loader: Any) -> Any:
@@ -292,7 +303,7 @@ def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
         return False
     x = x.detach()[:8]
     rest = [a.detach()[:8] if isinstance(a, Tensor) and a.dim() and len(a) > 1 else a for a in args[1:]]
-    before = _first(module(x, *rest))
+    before = first(module(x, *rest))
     if before is None or before.dim() not in (2, 3):
         return False
     for place in range(1, x.dim()):
@@ -304,7 +315,7 @@ def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
         other.select(place, -1).copy_(x.select(place, -1).roll(1, 0))
         if torch.equal(other, x):
             continue
-        after = _first(module(other, *rest))
+        after = first(module(other, *rest))
         if after is None:
             continue
         changed = (after - before).narrow(own, 0, length - 1).abs().amax()
@@ -313,11 +324,11 @@ def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
     return False
 
 
-def _first(output: Any) -> Tensor | None:
-    """Return the first tensor of what a module gave."""
-    if isinstance(output, tuple | list):
-        return next((x for o in output if (x := _first(o)) is not None), None)
-    return output if isinstance(output, Tensor) else None
+def _drops(part: nn.Module) -> bool:
+    """Whether a module without children that are dropouts drops something while it trains."""
+    if isinstance(part, nn.RNNBase):
+        return part.dropout > 0 and part.num_layers > 1
+    return isinstance(part, nn.MultiheadAttention) and part.dropout > 0
 
 
 def _loader(loader: Any) -> LoaderFacts:

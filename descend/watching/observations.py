@@ -35,6 +35,8 @@ class ParameterFacts:
         windows: in how many windows it was looked at.
         trained_before: whether another optimizer had moved it, or a state was loaded into it.
         order: its place in the order in which modules were called; -1 where that is unknown.
+        reached: whether a loss's graph led to it where that was looked at, or it had a gradient at the end.
+        changed: whether it differs from ``first`` at the end, whoever moved it; None where unknown.
     """
 
     name: str
@@ -54,6 +56,8 @@ class ParameterFacts:
     windows: int = 0
     trained_before: bool = False
     order: int = -1
+    reached: bool = False
+    changed: bool | None = None
 
 
 @dataclass
@@ -68,6 +72,8 @@ class OptimizerFacts:
         parameters: the names of its parameters.
         stateful: whether it keeps anything for its parameters.
         maximize: whether it climbs.
+        again: how many of its parameters (the very tensors) another optimizer had before.
+        resets: how often its own state was seen to have been lost between its steps.
         settings: (step, hyperparameters of each group) whenever the rate changed: ``lr``, ``momentum``,
             ``betas``, ``weight_decay``, as floats and tuples of floats.
     """
@@ -79,6 +85,8 @@ class OptimizerFacts:
     parameters: list[str] = field(default_factory=list)
     stateful: bool = False
     maximize: bool = False
+    again: int = 0
+    resets: int = 0
     settings: list[tuple[int, list[dict[str, object]]]] = field(default_factory=list)
 
     def lr(self, step: int | None = None) -> float:
@@ -132,7 +140,8 @@ class LayerCall:
         std: of it.
         largest: of its absolute values.
         zero: the share that is zero.
-        saturated: the share beyond 0.97 of a sigmoid's or tanh's range; nan for others.
+        saturated: the share beyond 0.97 of a sigmoid's or tanh's range; of a softmax the share of rows that
+            give more than 0.97 to one place; nan for others.
         units: for (batch, units, ...) outputs of rectifiers: how many units there are; 0 else.
         dead: how many of these gave zero for the whole batch.
         follows: the name of the layer whose output, the very tensor, is its input; empty where none is.
@@ -180,6 +189,7 @@ class CriterionCall:
         accuracy: of the largest, for classes; of the sign, for a binary cross-entropy with logits; nan else.
         counts: how often each class was the target (classes up to 1,000).
         predicted: how often each was predicted.
+        hits: how often each was predicted where it was the target.
         labels: the targets themselves in order, of at most 256 examples; None for dense targets.
         step: in which it was called.
     """
@@ -201,6 +211,7 @@ class CriterionCall:
     accuracy: float = float("nan")
     counts: list[int] = field(default_factory=list)
     predicted: list[int] = field(default_factory=list)
+    hits: list[int] = field(default_factory=list)
     labels: Tensor | None = None
     step: int = 0
 
@@ -218,6 +229,7 @@ class Batch:
         step: in which it came.
         grad: whether gradients were enabled.
         root: which root module.
+        of: how many examples that larger tensor has; 0 where there is none.
     """
 
     fingerprint: int
@@ -228,6 +240,7 @@ class Batch:
     step: int
     grad: bool
     root: int = 0
+    of: int = 0
 
 
 @dataclass
@@ -241,6 +254,8 @@ class Backward:
         criterion: the criterion's name; empty where none is in its graph.
         stale: of parameters that the next step moves, the share that already held a gradient which an earlier
             step has used.
+        policy: correlation between the weights of actions' log-probabilities and how much better they went
+            than a learned value expected (−1: what went well becomes more probable); nan where unknown.
     """
 
     step: int
@@ -248,6 +263,7 @@ class Backward:
     sign: int = 0
     criterion: str = ""
     stale: float = 0.0
+    policy: float = float("nan")
 
 
 @dataclass
@@ -322,12 +338,20 @@ class RootFacts:
         calls_without: calls without.
         calls_in_eval: calls with gradients enabled, in evaluation mode.
         modes_set: how often ``train()`` or ``eval()`` was called on it.
+        calls_after: calls with gradients enabled after the last backward: an evaluation that does not say so.
+        training_after: those of them in training mode.
+        always: functions that act as in training though the module is set to evaluation (``dropout``).
         ignores: which of its arguments (by position) can be shuffled among the examples of a batch without
-            any change of its output, at the end.
+            any change of its output, whatever its parameters are.
+        inputs: how many tensors it is given, at most.
         looks_ahead: of sequences, whether outputs for early places depend on the last place of the input.
+        reach: how strongly the last output depends on each place of a sequence (the size of the gradient
+            there, relative to the largest), at the end; empty where the input is no sequence.
         copies: (argument, how many places further on, share) where targets stand in the inputs themselves.
-        features: features of a flat first argument that vary in a batch; 0 where it is not flat.
-        unused_features: those of them that the output's gradient does not reach, at the end.
+        features: numbers of an example in the first argument that vary in a batch; 0 for indices.
+        unused_features: those of them that the output's gradient does not reach, whatever its parameters are.
+        tokens: different indices in a first argument of indices that an embedding takes.
+        unused_tokens: those of them that the output's gradient reaches nowhere, whatever its parameters are.
     """
 
     kind: str
@@ -337,11 +361,18 @@ class RootFacts:
     calls_without: int = 0
     calls_in_eval: int = 0
     modes_set: int = 0
+    calls_after: int = 0
+    training_after: int = 0
+    always: list[str] = field(default_factory=list)
     ignores: list[int] = field(default_factory=list)
+    inputs: int = 0
     looks_ahead: bool = False
+    reach: tuple[float, ...] = ()
     copies: tuple[int, int, float] | None = None
     features: int = 0
     unused_features: int = 0
+    tokens: int = 0
+    unused_tokens: int = 0
 
 
 @dataclass

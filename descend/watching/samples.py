@@ -43,7 +43,9 @@ def share(x: Tensor) -> float:
 
 def fingerprint(x: Tensor) -> int:
     """Return a number that is the same for the same contents."""
-    part = some(x, 512)
+    flat = x.detach().reshape(-1)
+    # An odd stride: an even one may meet the same column of every picture, which is often its empty edge.
+    part = flat[:: (-(-flat.numel() // 512)) | 1] if flat.numel() > 512 else flat
     numbers = part.double() if not part.is_complex() else torch.view_as_real(part).double()
     weights = torch.arange(1, numbers.numel() + 1, dtype=torch.float64, device=numbers.device)
     return hash((tuple(x.shape), float((numbers.flatten() * weights).sum()), float(numbers.sum())))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributions import Categorical, Normal
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
@@ -73,7 +74,12 @@ class Watcher:
         self._pending: tuple[int, dict[int, tuple[Any, Tensor]]] | None = None
         self._waiting: list[tuple[int, Tensor]] = []
         self._backwards = self._in_step = 0
-        self._step_began = self.cost = 0.0
+        self._risks: list[tuple[str, str]] = []
+        self._had: dict[int, weakref.ref[Tensor]] = {}
+        self._counted: dict[int, float] = {}
+        self._leaves: dict[int, Tensor] = {}
+        self._traced: set[int] = set()
+        self._step_began = self.cost = self._recent = 0.0
         self._next = 1
         self.compiled = False
 
@@ -86,6 +92,8 @@ class Watcher:
         self._patch(torch.autograd, "backward", self._backward)
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
+        for kind in (Categorical, Normal):
+            self._patch(kind, "log_prob", self._log_prob)
         self._patch(DataLoader, "__iter__", self.modules.iterate)
         self._patch(torch, "compile", self._compile)
         if self.only is not None:
@@ -102,11 +110,14 @@ class Watcher:
         self.window = self._before = None
         self._marks.clear()
         self._flush()
+        if self.seen.not_finite is None and self.seen.steps and self._broken_parameter():
+            self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
         if self.seen.steps:
             self.seen.accumulates = self._backwards / self.seen.steps
-        self.modules.at_the_end()
+        self.modules.at_the_end(self._leaves, self._had)
+        self._leaves.clear()
         return self.seen
 
     def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
@@ -152,7 +163,7 @@ class Watcher:
         self._clipping.clear()
         for reference, index in self._optimizers.values():
             optimizer = reference() if reference is not None else None
-            if optimizer is None or self.seen.optimizers[index].last != self.seen.steps:
+            if optimizer is None or not self.seen.optimizers[index].steps:
                 continue
             for p in _few(optimizer, 8):
                 if p.grad is not None and p.grad.layout == torch.strided and bool(some(p.grad, 512).any()):
@@ -169,8 +180,7 @@ class Watcher:
         return True
 
     def _typical_cost(self) -> float:
-        n = len(self.seen.windows)
-        return self.budget.spent / n if n else 0.0
+        return self._recent  # not the mean: the first window pays for what is done once
 
     # Optimizers -------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -184,6 +194,7 @@ class Watcher:
         if self._pending is not None and self._pending[0] == index:
             self._compare_gradients()
         if self.window is not None:
+            self._look_at_state(optimizer, index)
             with torch.no_grad():
                 self._before = Before(optimizer, self.modules.names)
         self.cost += time.perf_counter() - start
@@ -199,6 +210,8 @@ class Watcher:
         facts.steps += 1
         facts.last = self.seen.steps
         self._settings(optimizer, facts)
+        if facts.steps == 1:
+            facts.stateful = _stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
         if self.window is not None:
             self._close(optimizer, index, took, start)
@@ -226,7 +239,7 @@ class Watcher:
                 window.moved, window.missing = moves(self._before, self._clipping, self.modules.names)
                 self._pending = index, self._before.few(window.moved)
         marked = [p for p, _ in self._marks.values() if self._before is None or id(p) in self._before.ids]
-        if marked:
+        if marked and window.backwards:
             stale = [p for p in marked if id(p) not in self._fresh and p.grad is not None]
             window.stale = len(stale) / len(marked)
         for name in window.missing:
@@ -248,6 +261,7 @@ class Watcher:
         own = self.cost + looking.spent + time.perf_counter() - start
         looking.spent = 0.0
         self.budget.close(took + time.perf_counter() - start, own)
+        self._recent = own if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self._recent)
 
     def _compare_gradients(self) -> None:
         """See how far gradients of two steps, one after the other, point the same way."""
@@ -274,7 +288,10 @@ class Watcher:
         for group in optimizer.param_groups:
             names = group.get("param_names")
             for i, p in enumerate(group["params"]):
-                given = names[i] if names else f"parameter.{count}"
+                known_tensor = self._had.get(id(p))
+                facts.again += known_tensor is not None and known_tensor() is p
+                self._had[id(p)] = weakref.ref(p)
+                given = names[i] if names else f"parameter.{index}.{count}" if index else f"parameter.{count}"
                 name = self.modules.names.setdefault(id(p), given)
                 count += 1
                 facts.parameters.append(name)
@@ -304,15 +321,23 @@ class Watcher:
             g.setdefault("lr", 0.0)
         facts.settings.append((self.seen.steps, now))
         facts.maximize = any(bool(g.get("maximize")) for g in now)
-        facts.stateful = facts.stateful or any(
-            len(own) > 1 or (own and "step" not in own) for own in list(optimizer.state.values())[:4]
-        )
+        facts.stateful = facts.stateful or _stateful(optimizer)
+
+    def _look_at_state(self, optimizer: Optimizer, index: int) -> None:
+        """See whether an optimizer has lost what it had kept for its parameters."""
+        facts = self.seen.optimizers[index]
+        own = next(iter(optimizer.state.values()), None)
+        count = float(own["step"]) if isinstance(own, dict) and "step" in own else 0.0
+        if facts.stateful and (own is None or count < self._counted.get(index, 0.0)):
+            facts.resets += 1
+        self._counted[index] = count
 
     # Backward ---------------------------------------------------------------------------------------
     def _backward(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
         self._backwards += 1
+        self.modules.unused.clear()
         if isinstance(loss, Tensor) and loss.numel() == 1:
             if loss.is_cpu:
                 value = loss.item()
@@ -334,33 +359,46 @@ class Watcher:
             self.cost += time.perf_counter() - start
         return out
 
+    def _log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        out = original(*args, **kwargs)
+        if self.looking.on:
+            self.looking.own.log_prob(out)
+        return out
+
     def _see_backward(self, loss: Tensor) -> None:
         assert self.window is not None
         value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
         seen = Backward(self.seen.steps + 1, value)
-        results, looking = self.looking.results, self.looking
-        if results and loss.requires_grad and loss.numel() == 1:
-            try:
-                found = torch.autograd.grad(loss, results, retain_graph=True, allow_unused=True)
-            except RuntimeError:
-                found = ()
-            signs = [float(g.sum()) for g in found if g is not None]
-            if signs:
-                seen.sign = 1 if max(signs) > 0 else -1 if min(signs) < 0 else 0
-                seen.criterion = looking.criteria[-1].name if looking.criteria else ""
+        self._risks = graph.risky(loss) if value - value == 0 else self._risks
+        looking = self.looking
+        seen.sign, seen.policy = looking.own.signs(loss)
+        if seen.sign:
+            seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
         for p, mark in self._marks.values():
             if p.grad is None or id(p.grad) != mark or not bool(some(p.grad, 512).any()):
                 self._fresh.add(id(p))
-        self.looking.results = []
+        looking.own.parts, looking.own.log_probs = [], []
         self.window.backwards.append(seen)
+        if len(self._traced) < 3 and len(self.seen.windows) not in self._traced and loss.requires_grad:
+            self._traced.add(len(self.seen.windows))
+            for leaf in graph.leaves(loss):
+                if isinstance(leaf, nn.Parameter) and len(self._leaves) < 4096:
+                    self._leaves[id(leaf)] = leaf
 
     def _found_not_finite(self, loss: Tensor) -> None:
         with torch.no_grad():
             broken = self._broken_parameter()
-        risks = graph.risky(loss)
+            data = "" if broken else graph.given(loss)
+        risks = graph.risky(loss) if not broken else self._risks
         where, words = risks[0] if risks else ("", "")
-        what = "parameter" if broken else "loss"
-        self.seen.not_finite = NotFinite(self.seen.steps + 1, what, where, words or broken)
+        what = "parameter" if broken else "input" if data else "loss"
+        if what == "input" and not risks:
+            where, words = data, "data that are not finite"
+        if broken:  # the step before was finite, and its gradient was not
+            guessed = [] if where else graph.suspects(loss)
+            if guessed:
+                where, words = " or ".join(guessed), "whose derivative is infinite at some finite values"
+        self.seen.not_finite = NotFinite(self.seen.steps + 1, what, where, words)
 
     def _broken_parameter(self) -> str:
         for reference, _ in self._optimizers.values():
@@ -387,6 +425,11 @@ def _few(optimizer: Optimizer, count: int) -> list[Tensor]:
         return found
     stride = len(found) / count
     return [found[int(i * stride)] for i in range(count - 1)] + found[-1:]
+
+
+def _stateful(optimizer: Optimizer) -> bool:
+    owns = [own for own in list(optimizer.state.values())[:4] if isinstance(own, dict)]
+    return any(key != "step" and value is not None for own in owns for key, value in own.items())
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,90 @@
+"""``descend diagnose``: what is wrong with a descent, and the proof."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from descend.cli.flags import duration, whole
+from descend.cli.invocation import Invocation
+from descend.cli.terminal import console, say_json
+
+if TYPE_CHECKING:
+    from descend.diagnosing.diagnose import Diagnosis
+
+
+def diagnose(
+    context: typer.Context,
+    target: Annotated[
+        str,
+        typer.Argument(metavar="TARGET|RUN", help="What `descend fit` takes, or the folder of a run."),
+    ],
+    target_column: Annotated[
+        str | None, typer.Option("--target", metavar="COLUMN", help="The column of the table to predict.")
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            parser=duration("--seconds"),
+            help="The time for everything, start-up included: 90, 90s, 2m or 1h [default: 30].",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", parser=whole("--seed", least=0), help="What all chance is drawn from [default: 0]."
+        ),
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
+    ] = False,
+) -> int:
+    """Say what is wrong with a descent, and prove it by trying the remedy beside an unchanged control."""
+    call: Invocation = context.obj
+    subject = _subject(target, target_column, seed or 0)
+    from descend.diagnosing.diagnose import examine
+
+    said = examine(subject, seconds=seconds or 30.0, seed=seed or 0, device=device, startup=call.elapsed)
+    if json:
+        say_json(said.as_json())
+    else:
+        _tell(said)
+    return 0
+
+
+def _subject(target: str, column: str | None, seed: int) -> Any:
+    """Return the run or the problem that a person names."""
+    path = Path(target).expanduser()
+    if path.name == "run.json" or (path / "run.json").exists():
+        from descend.runs.run import Run
+
+        return Run.open(path)
+    from descend.functions.targets import problem_from_target
+
+    return problem_from_target(target, target_column=column, seed=seed)
+
+
+def _tell(said: "Diagnosis") -> None:
+    """Print a diagnosis, for a person."""
+    out = console()
+    serious = [one for one in said.findings if one.severity != "info"]
+    out.print("[bold]Something is wrong:[/bold]" if serious else "[bold]Nothing wrong was found.[/bold]")
+    for place, one in enumerate(serious, 1):
+        colour = {"error": "red", "warning": "yellow"}[one.severity]
+        out.print(f"\n{place}. [{colour}]{one.cause}[/{colour}]  ({one.confidence:.0%} sure)")
+        out.print(f"   {one.evidence}", markup=False)
+        out.print(f"   [green]Do:[/green] {one.remedy}")
+        out.print("   [green]Proof:[/green]", end=" ")
+        out.print(one.effect or "none", markup=False)
+        if one.explains:
+            out.print(f"   It explains what looks like {', '.join(one.explains)}.")
+    possible = [one for one in said.findings if one.severity == "info"]
+    if possible:
+        out.print("\nPossible, without enough evidence:")
+    for one in possible:
+        out.print(f"- {one.cause} ({one.confidence:.0%}): {one.effect}", markup=False)
+    out.print(
+        f"\n[dim]{said.steps} steps watched, {len(said.tried)} remedies tried; {said.seconds:.1f} s.[/dim]"
+    )

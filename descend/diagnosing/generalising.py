@@ -1,0 +1,164 @@
+"""Where training and evaluation part, and where training itself stays behind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+import torch
+
+from descend.diagnosing.neighbours import rows_told, votes
+from descend.diagnosing.progress import classes_of, median, remaining, training_accuracy
+from descend.diagnosing.suspicion import Suspicion
+from descend.watching.observations import LayerCall, Observations
+
+
+def _pairs(seen: Observations) -> tuple[str, list[tuple[int, float, float]]]:
+    """Return the criterion, and (step, training loss about then, evaluation loss) by the same criterion."""
+    trained = [c for c in seen.criteria() if math.isfinite(c.value)]
+    names = {c.name for c in trained}
+    found: list[tuple[int, float, float]] = []
+    name = ""
+    for e in seen.evaluations:
+        calls = [c for c in e.criteria if c.name in names and math.isfinite(c.value) and c.target]
+        if not calls or (name and calls[-1].name != name):
+            continue
+        name = calls[-1].name
+        about = sorted((c for c in trained if c.name == name), key=lambda c: abs(c.step - e.step))[:3]
+        train = sum(c.value for c in about) / len(about)
+        # Where training examples are evaluated too, the worst is that of the others.
+        found.append((e.step, train, max(c.value for c in calls if c.name == name)))
+    return name, found
+
+
+def overfitting(seen: Observations) -> Iterable[Suspicion]:
+    """The evaluation gets worse, or stays bad, while training gets better."""
+    found = [x for x in (_by_losses(seen), _by_accuracy(seen)) if x is not None]
+    if not found:
+        return
+    best = max(found, key=lambda x: x.confidence)
+    wrong_mode = any(e.training and seen.roots[e.root].mode_matters for e in seen.evaluations)
+    if wrong_mode:
+        best = replace(best, confidence=min(best.confidence, 0.4))
+    yield best
+
+
+def _by_losses(seen: Observations) -> Suspicion | None:
+    name, pairs = _pairs(seen)
+    if len(pairs) < 4 or (classes_of(seen) and any(e.accuracy == e.accuracy for e in seen.evaluations)):
+        return None
+    values = [v for _, _, v in pairs]
+    best = min(range(len(values)), key=values.__getitem__)
+    late = median(values[-3:])
+    train_then, train_now = pairs[best][1], median([t for _, t, _ in pairs[-3:]])
+    after = values[best + 1 :]
+    higher = sum(v > 1.02 * values[best] for v in after)
+    rise = late / values[best] if values[best] > 0 else 1.0
+    gap = late / train_now if train_now > 0 else float("inf")
+    if (
+        gap < 2
+        or rise < (1.12 if classes_of(seen) else 1.04)
+        or len(after) < 3
+        or higher < 0.7 * len(after)
+        or train_now > train_then
+    ):
+        return None
+    confidence = 0.6 + (0.15 if rise > 1.25 else 0.05 if gap > 10 else 0.0) - (0.15 if gap < 3 else 0.0)
+    said = (
+        f"The loss of the evaluation was lowest at step {pairs[best][0]} ({values[best]:.3g}) and rose to"
+        f" {late:.3g} by step {pairs[-1][0]}, while that of training fell from {train_then:.3g} to"
+        f" {train_now:.2g}."
+    )
+    return Suspicion("overfitting", confidence, said, where=name, step=pairs[best][0])
+
+
+def _by_accuracy(seen: Observations) -> Suspicion | None:
+    found = [(e.step, e.accuracy) for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 40]
+    classes = max(classes_of(seen), 2)
+    trained, least = training_accuracy(seen, classes)
+    if not found or trained != trained or trained < 0.9:
+        return None
+    top, now = max(a for _, a in found), median([a for _, a in found[-3:]])
+    if trained - now < 0.12 or now < least + 0.05:
+        return None
+    confidence = 0.5 + min(0.2, (trained - now - 0.12)) + (0.1 if top - now > 0.03 else 0.0)
+    said = (
+        f"In training the model is right in {trained:.0%}, in the evaluation in {now:.0%} (at best it was"
+        f" {top:.0%})"
+    )
+    _, pairs = _pairs(seen)
+    if len(pairs) >= 3:
+        lowest = min(v for _, _, v in pairs)
+        said += f"; the loss there is {pairs[-1][2]:.3g} and was {lowest:.3g} at its lowest"
+        confidence += 0.05 if pairs[-1][2] > 1.2 * lowest else -0.1
+    return Suspicion("overfitting", min(0.75, confidence), said + ".", step=found[-1][0])
+
+
+def underfitting(seen: Observations) -> Iterable[Suspicion]:
+    """The loss has stopped to fall at a high level, and what could hold it there is seen in the model."""
+    left = remaining(seen)
+    losses = torch.tensor([v for _, v in seen.losses if math.isfinite(v)], dtype=torch.float64)
+    if left != left or left < 0.1 or len(losses) < 40:
+        return
+    thirds = losses[len(losses) // 4 :].tensor_split(3)
+    start, middle, end = float(losses[:5].mean()), float(thirds[1].median()), float(thirds[2].median())
+    moves = [m.update / m.weight for w in seen.windows[-5:] for m in w.moved if m.weight > 0]
+    if not moves or median(moves) < 1e-5 or end > 0.98 * start:
+        return
+    held, dropped = _held_back(seen)
+    better = _neighbours_better(seen, left)
+    falls = (middle - end) / abs(middle) if middle else 0.0
+    if not held and not better and falls > 0.2 and seen.losses[-1][0] == seen.steps:
+        said = f"The training loss still fell when training ended, from {middle:.3g} to {end:.3g}."
+        yield Suspicion("underfitting", 0.25, said)
+    if (not held and not better) or falls > (0.15 if dropped else 0.08):
+        return
+    small = sum(math.prod(p.shape) for p in seen.parameters.values()) < 200
+    confidence = 0.7 if dropped else 0.6 if better and (held or small) else 0.45
+    said = (
+        f"The training loss hardly falls any more ({middle:.3g}, then {end:.3g}) and is {left:.0%} of that of"
+        f" a constant answer, though parameters still move by {median(moves):.1g} of their size a step"
+    )
+    said += "".join(f"; {x}" for x in (held, better) if x)
+    yield Suspicion("underfitting", confidence, said + ".")
+
+
+def _held_back(seen: Observations) -> tuple[str, bool]:
+    """Return what keeps the model small, in words, and whether that is (also) much dropout."""
+    layers = next((w.layers for w in reversed(seen.windows) if w.layers), [])
+    drops = [c for c in layers if "Dropout" in c.kind and c.training]
+    hard = [c for c in drops if c.zero > 0.45 and not _zero_before(c.name, layers)]
+    dropped = len(hard) >= 2 or any(c.zero > 0.65 for c in hard)
+    said = [f"dropout sets {max(c.zero for c in hard):.0%} of {hard[0].name} to zero"] if dropped else []
+    linear = [c for c in layers if c.kind == "Linear" and len(c.shape) == 2]
+    narrow = [a for a, b in pairwise(linear) if a.shape[1] <= 3 and b.shape[1] > a.shape[1]]
+    if narrow:
+        said.append(f"all passes through the {narrow[0].shape[1]} numbers of {narrow[0].name}")
+    return ", and ".join(said), dropped
+
+
+def _zero_before(name: str, layers: list[LayerCall]) -> bool:
+    """Return whether what a dropout layer is given is mostly zero already."""
+    call = next(c for c in layers if c.name == name)
+    source = next((c for c in layers if c.name == call.follows), None)
+    return source is not None and source.zero > 0.35
+
+
+def _neighbours_better(seen: Observations, left: float) -> str:
+    """Return, in words, that neighbours tell the target far better than the model does."""
+    rows = rows_told(seen)
+    if rows is None or len(rows.y) < 100:
+        return ""
+    if rows.classes:
+        told = float((votes(rows).argmax(1) == rows.y).double().mean())
+        trained, _ = training_accuracy(seen, rows.classes)
+        if trained == trained and told > 0.7 and told - trained > 0.15:
+            return f"nearest neighbours are right in {told:.0%} of examples, the model in {trained:.0%}"
+        return ""
+    y = rows.y.double()
+    error = float((y[rows.near[:, :5]].mean(1) - y).square().mean() / y.var().clamp_min(1e-30))
+    if error < 0.4 * left and error < 0.4:
+        return f"nearest neighbours leave {error:.0%}"
+    return ""

@@ -1,0 +1,67 @@
+"""From suspicions to findings: root causes first, and what they explain not at all.
+
+One fault trips many signals. A cause is explained away as far as another one is sure that makes a run look
+as if it had it (:attr:`.causes.Cause.makes`), unless it is an invariant that is broken: that is a fact of its
+own, whatever else is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from descend.diagnosing.causes import CAUSES
+from descend.diagnosing.finding import Finding
+from descend.diagnosing.suspicion import Suspicion
+
+WARNING = 0.5
+"""The confidence from which a finding is a warning; below it is an information."""
+LEAST = 0.15
+"""The confidence below which nothing is said."""
+EXPLAINED = 0.85
+"""How much of a confidence a certain cause takes from what it explains."""
+
+
+def ranked(suspicions: Iterable[Suspicion]) -> list[Finding]:
+    """Return findings, the most probable root cause first."""
+    best: dict[str, Suspicion] = {}
+    for one in suspicions:
+        known = best.get(one.cause)
+        if known is None or (one.confidence, one.certain) > (known.confidence, known.certain):
+            best[one.cause] = one
+    confidence = {name: one.confidence for name, one in best.items()}
+    explained: dict[str, list[str]] = {name: [] for name in best}
+    for name, one in best.items():
+        if one.certain:
+            continue
+        for other, reason in best.items():
+            if other == name or name not in CAUSES[other].makes:
+                continue
+            mutual = other in CAUSES[name].makes
+            if mutual and not reason.certain and reason.confidence <= one.confidence:
+                continue  # the surer of two that explain each other is the cause
+            taken = 1 - EXPLAINED * reason.confidence
+            if one.confidence * taken < confidence[name]:
+                confidence[name] = one.confidence * taken
+            if reason.confidence >= WARNING:
+                explained[other].append(name)
+    order = sorted(
+        best, key=lambda name: (-confidence[name], not best[name].certain, best[name].step or 1 << 40)
+    )
+    return [
+        _finding(best[name], confidence[name], explained[name]) for name in order if confidence[name] >= LEAST
+    ]
+
+
+def _finding(one: Suspicion, confidence: float, explains: list[str]) -> Finding:
+    cause = CAUSES[one.cause]
+    severity = cause.severity if confidence >= WARNING else "info"
+    return Finding(
+        one.cause,
+        severity,
+        confidence,
+        one.evidence,
+        cause.remedy,
+        where=one.where,
+        step=one.step,
+        explains=tuple(explains),
+    )

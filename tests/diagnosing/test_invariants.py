@@ -1,0 +1,332 @@
+"""Detectors of broken invariants, on tiny training loops and their sound twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from descend.diagnosing.invariants import DETECTORS
+from descend.diagnosing.suspicion import Suspicion
+from descend.watching.observations import Observations, OptimizerFacts, Window
+from descend.watching.watcher import Watcher
+
+
+def suspicions(train: Callable[[], object]) -> list[Suspicion]:
+    """Return what is suspected of a loop, the most probable first."""
+    torch.manual_seed(0)
+    watcher = Watcher(budget=1.0)
+    watcher.start()
+    try:
+        kept = train()
+    finally:
+        seen = watcher.stop()
+    del kept
+    found = [one for detector in DETECTORS for one in detector(seen)]
+    return sorted(found, key=lambda one: -one.confidence)
+
+
+def data() -> tuple[Tensor, Tensor]:
+    x = torch.randn(64, 4)
+    return x, (x[:, :1] * x[:, 1:2]).sign()
+
+
+def loop(
+    model: nn.Module,
+    optimizer: Callable[[], torch.optim.Optimizer] | torch.optim.Optimizer | None = None,
+    clear: Callable[[int], bool] = lambda step: True,
+    before: Callable[[int], object] = lambda step: None,
+    x: Tensor | None = None,
+    steps: int = 24,
+) -> nn.Module:
+    """Train a model: an optimizer, or a function that makes one for each step."""
+    given, y = data()
+    given = given if x is None else x
+    if optimizer is None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.5)
+    for step in range(steps):
+        before(step)
+        own = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer()
+        if clear(step):
+            own.zero_grad()
+        loss = (model(given) - y).square().mean()
+        loss.backward()
+        own.step()
+    return model
+
+
+def network(*between: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 16), *between, nn.Tanh(), nn.Linear(16, 1))
+
+
+def adam(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.Adam(model.parameters(), lr=0.01)
+
+
+class Hiding(nn.Module):
+    """A layer in a plain list, or in a module list."""
+
+    def __init__(self, hide: bool):
+        super().__init__()
+        layers = [nn.Linear(4, 16), nn.Linear(16, 16)]
+        self.layers = layers if hide else nn.ModuleList(layers)
+        self.out = nn.Linear(16, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        return self.out(x)
+
+
+class Trunk(nn.Module):
+    """A trunk whose output may be cut from the graph, or an input that may be dropped."""
+
+    def __init__(self, cut: bool = False, drop: bool = False, noise: bool = False):
+        super().__init__()
+        self.trunk, self.head = nn.Linear(4, 16), nn.Linear(16, 1)
+        self.cut, self.drop, self.noise = cut, drop, noise
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.zeros_like(x) if self.drop else x
+        h = torch.tanh(self.trunk(x))
+        h = h.detach() if self.cut else h
+        return self.head(nn.functional.dropout(h, 0.3) if self.noise else h)
+
+
+def recreated(every: int, momentum: float = 0.9) -> nn.Module:
+    model, kept = network(), {}
+
+    def make() -> torch.optim.Optimizer:
+        step = kept["step"] = kept.get("step", -1) + 1
+        if step % every == 0:
+            kept["optimizer"] = torch.optim.SGD(model.parameters(), lr=0.01, momentum=momentum)
+        return kept["optimizer"]
+
+    return loop(model, make)
+
+
+def emptied() -> nn.Module:
+    model = network()
+    optimizer = adam(model)
+    return loop(model, optimizer, before=lambda step: optimizer.state.clear() if step % 4 == 0 else None)
+
+
+def gan(clear: bool) -> object:
+    maker, judge = network(), nn.Linear(1, 1)
+    ours, theirs = adam(maker), adam(judge)
+    x, y = data()
+    for _ in range(16):
+        theirs.zero_grad()
+        (judge(maker(x).detach()).mean() - judge(y).mean()).backward()
+        theirs.step()
+        if clear:
+            ours.zero_grad()
+        judge(maker(x)).mean().neg().backward()
+        ours.step()
+    return maker, judge
+
+
+def accumulated() -> nn.Module:
+    model = network()
+    optimizer = adam(model)
+    x, y = data()
+    for step in range(24):
+        (model(x) - y).square().mean().div(4).backward()
+        if step % 4 == 3:
+            optimizer.step()
+            optimizer.zero_grad()
+    return model
+
+
+def muon_and_adam(clear: bool) -> nn.Module:
+    model = network()
+    both = [torch.optim.SGD([p for p in model.parameters() if p.dim() == d], lr=0.01) for d in (1, 2)]
+    x, y = data()
+    for _ in range(12):
+        for one in both if clear else ():
+            one.zero_grad()
+        (model(x) - y).square().mean().backward()
+        for one in both:
+            one.step()
+    return model
+
+
+def closure() -> nn.Module:
+    model = network()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
+    x, y = data()
+
+    def evaluate() -> Tensor:
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean()
+        loss.backward()
+        return loss
+
+    for _ in range(6):
+        optimizer.step(evaluate)
+    return model
+
+
+def without(model: nn.Module, *names: str) -> nn.Module:
+    kept = [p for name, p in model.named_parameters() if name not in names]
+    return loop(model, torch.optim.Adam(kept, lr=0.01))
+
+
+def replaced() -> nn.Module:
+    model = network()
+    optimizer = adam(model)
+    model[2] = nn.Linear(16, 1)
+    return loop(model, optimizer)
+
+
+def frozen(layer: int, trained: bool = False) -> nn.Module:
+    model = network(nn.Tanh(), nn.Linear(16, 16))
+    if trained:
+        model.load_state_dict(loop(network(nn.Tanh(), nn.Linear(16, 16))).state_dict())
+    for i in range(layer + 1):
+        model[i].requires_grad_(False)
+    return loop(model, torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01))
+
+
+def still(rate: float) -> nn.Module:
+    model = network()
+    groups = [{"params": model[0].parameters(), "lr": rate}, {"params": model[2].parameters()}]
+    return loop(model, torch.optim.Adam(groups, lr=0.01))
+
+
+def modes(train: Callable[[int], bool], evaluate: str = "eval", layer: nn.Module | None = None) -> nn.Module:
+    model = network(nn.BatchNorm1d(16) if layer is None else layer)
+    x, _ = data()
+
+    def before(step: int) -> None:
+        if step and step % 8 == 0 and evaluate:
+            model.train(evaluate == "train")
+            with torch.no_grad():
+                model(x)
+        if train(step):
+            model.train()
+
+    loop(model, before=before)
+    if evaluate:
+        model.train(evaluate == "train")
+        with torch.no_grad():
+            model(x)
+    return model
+
+
+def each_step() -> nn.Module:
+    """A network that gives its own targets in training mode, at every step."""
+    model = network(nn.Dropout(0.1))
+    x, _ = data()
+
+    def before(step: int) -> None:
+        with torch.no_grad():
+            model(x)
+
+    return loop(model, before=before)
+
+
+def last_call(train: bool) -> nn.Module:
+    model = loop(network(nn.Dropout(0.1)))
+    model.train(train)
+    model(data()[0])
+    return model
+
+
+def then_evaluated(model: nn.Module) -> nn.Module:
+    loop(model)
+    model.eval()
+    with torch.no_grad():
+        model(data()[0])
+    return model
+
+
+def dead() -> nn.Module:
+    first = nn.Linear(4, 16)
+    nn.init.constant_(first.bias, -100.0)
+    return loop(nn.Sequential(first, nn.ReLU(), nn.Linear(16, 1)))
+
+
+class Letters(nn.Module):
+    """Reads the mean of all tokens, or what stands at the first place only."""
+
+    def __init__(self, mean: bool):
+        super().__init__()
+        self.embed, self.out, self.mean = nn.Embedding(40, 8), nn.Linear(8, 1), mean
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        return self.out(x.mean(1) if self.mean else x[:, 0])
+
+
+def letters(mean: bool) -> nn.Module:
+    tokens = torch.randint(1, 40, (64, 12))
+    tokens[:, 0] = 0
+    return loop(Letters(mean), x=tokens)
+
+
+FAULTY: dict[str, tuple[str, Callable[[], object]]] = {
+    "never cleared": ("missing-zero-grad", lambda: loop(network(), clear=lambda step: False)),
+    "cleared once an epoch": ("missing-zero-grad", lambda: loop(network(), clear=lambda step: step % 8 == 0)),
+    "a generator's": ("missing-zero-grad", lambda: gan(False)),
+    "two optimizers": ("missing-zero-grad", lambda: muon_and_adam(False)),
+    "made each step": ("optimizer-recreated", lambda: recreated(1)),
+    "made each epoch": ("optimizer-recreated", lambda: recreated(4)),
+    "state emptied": ("optimizer-recreated", emptied),
+    "layers in a list": ("parameters-not-in-optimizer", lambda: loop(Hiding(True))),
+    "a layer left out": ("parameters-not-in-optimizer", lambda: without(network(), "2.weight", "2.bias")),
+    "a layer replaced": ("parameters-not-in-optimizer", replaced),
+    "cut from the graph": ("frozen-parameters", lambda: loop(Trunk(cut=True))),
+    "never trained, no gradient": ("frozen-parameters", lambda: frozen(2)),
+    "rate of zero": ("frozen-parameters", lambda: still(0.0)),
+    "train() missing": ("training-in-eval-mode", lambda: modes(lambda step: step == 0)),
+    "eval() missing": ("evaluating-in-train-mode", lambda: modes(lambda step: True, "train")),
+    "eval() missing, dropout": (
+        "evaluating-in-train-mode",
+        lambda: modes(lambda step: True, "train", nn.Dropout(0.2)),
+    ),
+    "evaluated with gradients": ("evaluating-in-train-mode", lambda: last_call(True)),
+    "dropout whatever the mode": ("evaluating-in-train-mode", lambda: then_evaluated(Trunk(noise=True))),
+    "input dropped": ("inputs-ignored", lambda: loop(Trunk(drop=True))),
+    "only the first token": ("inputs-ignored", lambda: letters(False)),
+}
+SOUND: dict[str, Callable[[], object]] = {
+    "plain": lambda: loop(network()),
+    "a generator": lambda: gan(True),
+    "two optimizers": lambda: muon_and_adam(True),
+    "accumulation": accumulated,
+    "LBFGS": closure,
+    "no state to lose": lambda: recreated(1, momentum=0.0),
+    "two stages": lambda: recreated(12),
+    "layers in a module list": lambda: loop(Hiding(False)),
+    "frozen after training": lambda: frozen(2, trained=True),
+    "a small rate": lambda: still(1e-4),
+    "modes set": lambda: modes(lambda step: True),
+    "no layer has modes": lambda: modes(lambda step: True, "train", nn.Identity()),
+    "its own targets": each_step,
+    "evaluated with gradients": lambda: last_call(False),
+    "dead units": dead,
+    "all tokens": lambda: letters(True),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_a_faulty_loop_is_told_by_its_cause(name: str) -> None:
+    cause, train = FAULTY[name]
+    found = suspicions(train)
+    assert found and found[0].cause == cause, found
+    assert found[0].confidence >= 0.7
+    assert any(letter.isdigit() for letter in found[0].evidence)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_a_sound_loop_raises_no_warning(name: str) -> None:
+    assert [one for one in suspicions(SOUND[name]) if one.confidence >= 0.5] == []
+
+
+def test_nothing_is_said_of_a_run_that_was_not_seen() -> None:
+    bare = Observations(steps=3, windows=[Window(1, 0)], optimizers=[OptimizerFacts("SGD", 1)])
+    for seen in (Observations(), bare):
+        assert [one for detector in DETECTORS for one in detector(seen)] == []
