@@ -66,12 +66,24 @@ def _leaking_feature(seen: Observations, rows: Rows) -> Iterable[Suspicion]:
     said = f"One feature alone tells the target of {tells[best]:.1%} of the training examples, the next best"
     said += f" {others:.1%}"
     confidence = 0.45 if rows.classes else 0.4  # by itself that may be what there is to be learned
+    if rows.classes and _apart(rows.x[:, best], rows.y) > 5:
+        confidence = 0.6  # the classes do not only lie on two sides of a threshold: it is nearly a label
     if shift > 0.25:
         said += (
             f"; in what the model is evaluated on, that feature is distributed otherwise ({shift:.0%} apart)"
         )
         confidence = 0.85
     yield Suspicion("target-leak", confidence, said + ".", step=1)
+
+
+def _apart(x: torch.Tensor, y: torch.Tensor) -> float:
+    """Return how far the two nearest classes are apart in a feature, in spreads within a class."""
+    parts = [x[y == c] for c in y.unique()]
+    if len(parts) < 2 or min(map(len, parts)) < 3:
+        return 0.0
+    means = torch.stack([p.mean() for p in parts]).sort().values
+    spread = torch.stack([p.std() for p in parts]).max()
+    return float((means[1:] - means[:-1]).min() / spread.clamp(min=1e-12))
 
 
 def _copied_column(rows: Rows) -> int | None:

@@ -249,11 +249,11 @@ def test_overfitting_is_helped_by_an_end_and_needs_held_out_examples():
         *layered(1),
         loss="mse",
         targets=lambda x: torch.randn(len(x), 1, generator=noise),
-        settings=replace(SETTINGS, lr=0.02, schedule="constant"),
+        settings=replace(SETTINGS, lr=0.05, schedule="constant"),
     )
     descent = Descent(problem, **as_dict(problem.settings))
     advance(descent, 200, lambda step, now: step >= 20)
-    room = laboratory(problem, 80, later=descent.snapshot(), share=0.1)
+    room = laboratory(problem, 120, later=descent.snapshot(), share=0.1)
     assert room.compare(REMEDIES["overfitting"][1]).verdict is Verdict.HELPS
     with pytest.raises(NotApplicable, match="no validation"):
         laboratory(made(validation=False)).compare(REMEDIES["overfitting"][1])
