@@ -172,7 +172,8 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "dead-units": (_INITIALISED, _LEAKY, _LOWER[0]),
     "saturated-units": (_INITIALISED, _RECTIFIED),
     "vanishing-gradients": (_INITIALISED, _RECTIFIED),
-    "exploding-gradients": (_CLIPPED, _INITIALISED),
+    "exploding-gradients": (_CLIPPED, _INITIALISED, _LOWER[0]),
+    "not-finite": (_LOWER[0], _LOWER[2], _CLIPPED),
     "missing-activation": (Remedy("rectifiers between the linear layers", activations_added),),
     "overfitting": (
         Remedy("ten times the weight decay", _held_out(_decay(10.0, 0.1)), anew=False),
@@ -186,7 +187,6 @@ NO_REMEDY = {
     "labels-misaligned": "which label belongs to which input is for a person to say",
     "target-leak": "which feature will not be there when it counts is for a person to say",
     "underfitting": "a larger function has to be written",
-    "not-finite": "the operation that breaks has to be written otherwise",
     "inputs-ignored": "the function has to be written otherwise",
     "frozen-parameters": "which parameters were meant to learn is for a person to say",
     "loss-broadcast": "the shapes have to be made equal where they are made",

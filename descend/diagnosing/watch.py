@@ -93,5 +93,11 @@ def said(seen: Observations, found: list[Finding]) -> dict[str, Any]:
 def watch(
     model: nn.Module | None = None, optimizer: Optimizer | None = None, *, budget: float = 0.03
 ) -> Watch:
-    """Watch a training loop: ``with descend.watch(model, optimizer) as watch: ...``; see :class:`Watch`."""
+    """Watch a training loop: ``with descend.watch(model, optimizer) as watch: ...``; see :class:`Watch`.
+
+    Args:
+        model: the module to watch; by default all that are called.
+        optimizer: the optimizer to watch; by default all that take steps.
+        budget: the share of the training time that watching may take.
+    """
     return Watch(model, optimizer, budget=budget)
