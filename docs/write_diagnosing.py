@@ -66,7 +66,7 @@ def drawn(cause: str, program: Program, curves: dict[str, list[tuple[float, floa
         across = LEFT + x * (WIDTH - LEFT - 12)
         return f"{across:.1f} {10 + (HEIGHT - BOTTOM - 10) * (high - scale(y)) / (high - low):.1f}"
 
-    said = f"Training loss of {program.title.rstrip('.')}: as it is, and repaired."
+    said = f"{program.title.rstrip('.')}: its training loss as it is, and repaired."
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'aria-labelledby="c" font-family="system-ui, sans-serif" font-size="12">',
@@ -77,16 +77,17 @@ def drawn(cause: str, program: Program, curves: dict[str, list[tuple[float, floa
     for at in (low, low + (high - low) / 1.05):
         value = 10**at if logarithmic else at
         y = 10 + (HEIGHT - BOTTOM - 10) * (high - at) / (high - low)
-        out.append(f'<text x="{LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{value:.2g}</text>')
+        label = f'<text x="{LEFT - 5}" y="{y + 4:.0f}" text-anchor="end" font-size="11">{value:.2g}</text>'
+        out.append(label)
     for row, (name, line) in enumerate(curves.items()):
         if line:
             path = "M" + "L".join(place(x, y) for x, y in line)
             out.append(f'<path stroke="{COLOURS[name]}" stroke-width="2" d="{path}"/>')
         out.append(
-            f'<text x="{WIDTH - 16}" y="{24 + 18 * row}" text-anchor="end" '
+            f'<text x="{LEFT + 8 + 64 * row}" y="{HEIGHT - 6}" '
             f'style="fill:{COLOURS[name]};font-weight:600">{name}</text>'
         )
-    out.append(f'<text x="{(WIDTH + LEFT) // 2}" y="{HEIGHT - 6}" text-anchor="middle">steps</text></svg>')
+    out.append(f'<text x="{WIDTH - 12}" y="{HEIGHT - 6}" text-anchor="end">steps</text></svg>')
     return "\n".join(out) + "\n"
 
 
