@@ -435,3 +435,18 @@ def test_a_small_decay_of_bfloat16_parameters_rounds_to_nothing():
             method.step()
     assert torch.equal(narrow, start)
     assert torch.allclose(wide, random(1000, dtype=torch.float32) * (1 - 1e-4) ** 100)
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16], ids=str)
+def test_double_beside_half_precision(narrow):
+    """Only hands make such a state; it goes the portable way."""
+    found = []
+    for executor in ("fused", "foreach"):
+        p = nn.Parameter(torch.linspace(-1, 1, 7, dtype=torch.float64))
+        opt = descend.AdamW([p], lr=0.1, executor=executor)
+        p.grad = torch.ones_like(p)
+        opt.step()
+        opt.state[p]["m"] = opt.state[p]["m"].to(narrow)
+        opt.step()
+        found.append(p.detach())
+    assert apart(*found) < 1e-6

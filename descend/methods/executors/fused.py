@@ -88,11 +88,18 @@ def _one_code(rule: Rule, batch: Batch) -> Traced | None:
         if form is None:
             return None
         formats.append(form)
+    if _too_far_apart(formats):
+        return None
     first = made.code(rule, h, steps[0], batch.form, tuple(formats))
     one_path = min(steps) == max(steps) or (
         not first.by_step and all(first.holds(h, step) for step in set(steps))
     )
     return first if one_path else None
+
+
+def _too_far_apart(formats: Sequence[Any]) -> bool:
+    """Whether numbers in double and in half precision meet, which machine code has no conversion for."""
+    return torch.float64 in formats and (torch.float16 in formats or torch.bfloat16 in formats)
 
 
 def _taken(made: Engine, batch: Batch, w: Tensor) -> bool:
@@ -153,7 +160,7 @@ def _sorted_jobs(rule: Rule, batch: Batch, rest: list[Batch]) -> Iterable[Job]:
             plain = False
         if stored and not all(map(Tensor.is_contiguous, own.values())):
             plain = False
-        if made is None or len(formats) < len(own) or not plain:
+        if made is None or len(formats) < len(own) or not plain or _too_far_apart(formats):
             others.append(i)
             continue
         found = made.code(rule, h, step, batch.form, formats)
