@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from descend.cli.options import AsJson
 from descend.cli.terminal import say, say_json
 from descend.errors import UsageError, nearest
 
@@ -28,9 +29,7 @@ def corpus(
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The corpus [default: corpus/ of the project].")
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Watch every program of the corpus, and print how often the findings are right."""
     if what != "score":

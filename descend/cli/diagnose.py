@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from descend.cli.flags import duration, whole
+from descend.cli.flags import duration
 from descend.cli.invocation import Invocation
+from descend.cli.options import AsJson, Device, Seed, TargetColumn
 from descend.cli.terminal import console, say_json
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ def diagnose(
         str,
         typer.Argument(metavar="TARGET|RUN", help="What `descend fit` takes, or the folder of a run."),
     ],
-    target_column: Annotated[
-        str | None, typer.Option("--target", metavar="COLUMN", help="The column of the table to predict.")
-    ] = None,
+    target_column: TargetColumn = None,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -30,16 +29,9 @@ def diagnose(
             help="The time for everything, start-up included: 90, 90s, 2m or 1h [default: 30].",
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", parser=whole("--seed", least=0), help="What all chance is drawn from [default: 0]."
-        ),
-    ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1.")] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    seed: Seed = None,
+    device: Device = None,
+    json: AsJson = False,
 ) -> int:
     """Say what is wrong with a descent, and prove it by trying the remedy beside an unchanged control."""
     call: Invocation = context.obj

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from descend.cli.options import AsJson
 from descend.cli.terminal import say, say_json
 from descend.errors import UsageError, nearest
 
@@ -17,9 +18,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Where it goes [default: inside the run's folder].")
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Write a run's record as CSV, or for TensorBoard."""
     if to not in FORMATS:

@@ -9,6 +9,7 @@ import typer
 
 from descend.cli.flags import duration, hyperparameters, number, whole
 from descend.cli.invocation import Invocation
+from descend.cli.options import AsJson, Device, Seed, TargetColumn
 from descend.cli.terminal import complain, is_terminal, say_json
 from descend.errors import RunError
 
@@ -26,9 +27,7 @@ def fit(
             " Parquet file; a folder of pictures or of IDX files; a text file; file.py:problem.",
         ),
     ],
-    target_column: Annotated[
-        str | None, typer.Option("--target", metavar="COLUMN", help="The column of the table to predict.")
-    ] = None,
+    target_column: TargetColumn = None,
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="A variant of descent; `descend methods` lists them.")
     ] = None,
@@ -113,27 +112,20 @@ def fit(
             help="A hyperparameter of the method, such as betas=0.9,0.95; may be repeated.",
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", parser=whole("--seed", least=0), help="What all chance is drawn from [default: 0]."
-        ),
-    ] = None,
+    seed: Seed = None,
     threads: Annotated[
         int | None,
         typer.Option(
             metavar="N", parser=whole("--threads", least=1), help="CPU threads; otherwise they are measured."
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1.")] = None,
+    device: Device = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the run goes [default: runs/NAME, the next free number]."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> int:
     """Find the parameters that make a loss small, and leave them as a run."""

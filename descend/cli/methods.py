@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from descend.cli.options import AsJson
 from descend.cli.terminal import console, figure, is_terminal, say, say_json
 
 
@@ -11,9 +12,7 @@ def methods(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A method: everything there is to say about it.")
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """List the methods: equations, hyperparameters with their defaults, memory; or say all about one."""
     if name is not None:

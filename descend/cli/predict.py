@@ -9,6 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from descend.cli.flags import number, whole
+from descend.cli.options import AsJson
 from descend.cli.terminal import console, figure, is_terminal, say, say_json
 from descend.errors import UsageError
 
@@ -42,9 +43,7 @@ def predict(
         int | None,
         typer.Option(metavar="N", parser=whole("--seed", least=0), help="Text: what chance is drawn from."),
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Apply a trained function to new inputs."""
     if out is not None and out.exists() and Path(source).exists() and out.samefile(source):

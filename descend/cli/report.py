@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
+from descend.cli.options import AsJson
 from descend.cli.terminal import say, say_json
 
 
 def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")
-    ] = False,
+    json: AsJson = False,
 ) -> int:
     """Write a run's report.html afresh, and print where it is."""
     from descend.runs.run import Run

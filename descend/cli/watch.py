@@ -60,9 +60,9 @@ def _tell(seen: "Observations", found: "list[Finding]") -> None:
 
     out = console()
     out.print()
-    heads = {headline([]), headline(found[:1]), headline([*found, *found])} if found else {headline([])}
+    head = headline(found)
     for line in lines(seen, found):
-        style = "bold" if line in heads else ""
+        style = "bold" if line == head else ""
         style = next((colour for mark, colour in _COLOURS.items() if f"  {mark}" in line), style)
         style = "green" if line.startswith("   Do: ") else style
         out.print(Text(line, style=style))

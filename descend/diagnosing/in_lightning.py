@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from descend.diagnosing.telling import told
-from descend.diagnosing.watch import Watch
+from descend.diagnosing.within import Within
 from descend.errors import MissingExtra
 
 try:
@@ -17,7 +16,7 @@ except ImportError:
         raise MissingExtra("lightning", "lightning", "watching inside of Lightning") from None
 
 
-class WatchCallback(Callback):  # type: ignore[misc]
+class WatchCallback(Within, Callback):  # type: ignore[misc]
     """Watches the training of a Lightning ``Trainer``, and prints what it found at its end.
 
     Args:
@@ -28,29 +27,14 @@ class WatchCallback(Callback):  # type: ignore[misc]
         watch: the :class:`descend.diagnosing.watch.Watch`; its ``findings`` are known after ``fit``.
     """
 
-    def __init__(self, budget: float = 0.03, show: bool = True):
-        super().__init__()
-        self.budget, self.show = budget, show
-        self.watch = Watch(budget=budget)
-        self._on = False
-
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to watch."""
-        self.watch = Watch(budget=self.budget)
-        self.watch.__enter__()
-        self._on = True
+        self.begin()
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Cease to watch, and tell."""
-        self._end(None)
+        self.end()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Cease to watch what failed, and tell what was seen of it."""
-        self._end(exception)
-
-    def _end(self, error: BaseException | None) -> None:
-        if self._on:
-            self._on = False
-            self.watch.__exit__(type(error) if error is not None else None, error, None)
-            if self.show:
-                print(told(self.watch.seen, self.watch.findings))
+        self.end(exception)

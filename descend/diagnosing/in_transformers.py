@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from descend.diagnosing.telling import told
-from descend.diagnosing.watch import Watch
+from descend.diagnosing.within import Within
 from descend.errors import MissingExtra
 
 try:
@@ -14,7 +13,7 @@ except ImportError:
     raise MissingExtra("transformers", "transformers", "watching inside of Transformers") from None
 
 
-class WatchCallback(TrainerCallback):
+class WatchCallback(Within, TrainerCallback):
     """Watches the training of a ``transformers.Trainer``, and prints what it found at its end.
 
     Args:
@@ -25,17 +24,10 @@ class WatchCallback(TrainerCallback):
         watch: the :class:`descend.diagnosing.watch.Watch`; its ``findings`` are known after ``train``.
     """
 
-    def __init__(self, budget: float = 0.03, show: bool = True):
-        self.budget, self.show = budget, show
-        self.watch = Watch(budget=budget)
-
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin to watch."""
-        self.watch = Watch(budget=self.budget)
-        self.watch.__enter__()
+        self.begin()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Cease to watch, and tell."""
-        self.watch.__exit__(None, None, None)
-        if self.show:
-            print(told(self.watch.seen, self.watch.findings))
+        self.end()

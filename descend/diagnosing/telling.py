@@ -20,8 +20,8 @@ def lines(seen: Observations, found: list[Finding]) -> Iterator[str]:
     if not seen.steps:
         yield "No optimizer took a step while watching: there is nothing to say."
         return
-    serious = [one for one in found if one.severity != "info"]
-    yield headline(serious)
+    serious = warnings(found)
+    yield headline(found)
     for place, one in enumerate(serious, 1):
         yield ""
         yield f"{place}. {one.cause}  ({one.severity}, {one.confidence:.0%} sure)"
@@ -43,8 +43,14 @@ def lines(seen: Observations, found: list[Finding]) -> Iterator[str]:
         yield f"Not measured: {one}."
 
 
-def headline(serious: list[Finding]) -> str:
-    """Return the first line."""
+def warnings(found: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that count as an alarm."""
+    return [one for one in found if one.severity != "info"]
+
+
+def headline(found: Iterable[Finding]) -> str:
+    """Return what findings come to, in a line."""
+    serious = warnings(found)
     if not serious:
         return "Nothing wrong was seen."
     return "Something is wrong" + (":" if len(serious) == 1 else ", the most probable cause first:")

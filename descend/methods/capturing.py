@@ -142,18 +142,20 @@ class Graphs:
                 tensors |= self._on_device(group, name, value)
         batch.replayed = Replayed(counts, tensors, self.captured, self.kept)
 
-    def restore(self, method: Method, state: Mapping[Tensor, Any], groups: list[dict[str, Any]]) -> None:
-        """Put what was loaded into the memory that graphs know.
+    def remembered(self, method: Method) -> Callable[[], None] | None:
+        """Return what puts a state that is loaded to where graphs look for it; ``None`` without graphs."""
+        if not self.kept:
+            return None
+        state = {p: dict(own) for p, own in method.state.items()}
+        groups = [dict(group) for group in method.param_groups]
 
-        Args:
-            method: has what was loaded.
-            state: what graphs were captured with, for each parameter.
-            groups: the same of each group.
-        """
-        for p, old in state.items():
-            _refill(old, method.state[p])
-        for old, group in zip(groups, method.param_groups, strict=True):
-            _refill(old, group)
+        def put_back() -> None:
+            for p, old in state.items():
+                _refill(old, method.state[p])
+            for old, group in zip(groups, method.param_groups, strict=True):
+                _refill(old, group)
+
+        return put_back
 
 
 def _refill(old: Mapping[str, Any], new: dict[str, Any]) -> None:

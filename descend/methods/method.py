@@ -432,8 +432,8 @@ class Method(Constructor):
         # Hooks come around all of this: what they hand back is loaded, and what they find is what stays.
         before, after = self._optimizer_load_state_dict_pre_hooks, self._optimizer_load_state_dict_post_hooks
         state_dict = dict(state_dict)
-        known = [dict(group) for group in self.param_groups]
-        state = {p: dict(own) for p, own in self.state.items()}
+        # Loading makes new tensors; graphs know the old ones.
+        put_back = None if self._graphs is None else self._graphs.remembered(self)
         for hook in before.values():
             changed = hook(self, state_dict)
             state_dict = state_dict if changed is None else changed
@@ -444,8 +444,8 @@ class Method(Constructor):
         finally:
             self._optimizer_load_state_dict_pre_hooks = before
             self._optimizer_load_state_dict_post_hooks = after
-        if self._graphs is not None and self._graphs.kept:
-            self._graphs.restore(self, state, known)
+        if put_back is not None:
+            put_back()
         for hook in after.values():
             hook(self)
 

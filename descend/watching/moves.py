@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descend.watching.observations import Moved, ParameterFacts
-from descend.watching.samples import norm, numbers, share, some
+from descend.watching.samples import norm, numbers, share, some, spread
 
 COUNT = 24
 """How many parameters of an optimizer are looked at in one step."""
@@ -31,9 +31,7 @@ class Before:
         self.missing = [p for p in every if p.grad is None]
         moving = [p for p in every if p.grad is not None and p.grad.layout == torch.strided]
         moving = [p for p in moving if not p.is_complex()]
-        if len(moving) > COUNT:
-            stride = len(moving) / COUNT
-            moving = [moving[int(i * stride)] for i in range(COUNT - 1)] + moving[-1:]
+        moving = spread(moving, COUNT)
         self.ids = {id(p) for p in every}
         self.parameters = moving
         self.w = [numbers(p).astype(np.float64) for p in moving]

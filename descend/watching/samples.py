@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
+T = TypeVar("T")
 ELEMENTS = 4096
 """How many elements of a tensor are looked at."""
 
@@ -16,6 +20,14 @@ def some(x: Tensor, count: int = ELEMENTS) -> Tensor:
     flat = flat.reshape(-1) if flat.is_contiguous() else flat.flatten()
     n = flat.numel()
     return flat if n <= count else flat[:: -(-n // count)]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Return at most so many of some things, evenly spaced, the first and the last among them."""
+    if len(items) <= count:
+        return list(items)
+    stride = len(items) / count
+    return [items[int(i * stride)] for i in range(count - 1)] + [items[-1]]
 
 
 def numbers(x: Tensor, count: int = ELEMENTS) -> np.ndarray:

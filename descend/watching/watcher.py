@@ -33,10 +33,9 @@ from descend.watching.observations import (
     NotFinite,
     Observations,
     OptimizerFacts,
-    ParameterFacts,
     Window,
 )
-from descend.watching.samples import norm, numbers, some
+from descend.watching.samples import norm, numbers, some, spread
 
 NOTES = 3e-6
 """Seconds a step for hooks that are only passed through."""
@@ -420,11 +419,7 @@ class Watcher:
 
 def _few(optimizer: Optimizer, count: int) -> list[Tensor]:
     """Return some of an optimizer's parameters, the first and the last ones among them."""
-    found = [p for group in optimizer.param_groups for p in group["params"]]
-    if len(found) <= count:
-        return found
-    stride = len(found) / count
-    return [found[int(i * stride)] for i in range(count - 1)] + found[-1:]
+    return spread([p for group in optimizer.param_groups for p in group["params"]], count)
 
 
 def _stateful(optimizer: Optimizer) -> bool:
@@ -438,6 +433,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | str | type(None)):
         return value
     return float(value)
-
-
-__all__ = ["ParameterFacts", "Watcher"]
