@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from descend.descent.state import State
     from descend.descent.until import Until
     from descend.diagnosing.diagnose import diagnose
+    from descend.diagnosing.inspect import inspect
     from descend.diagnosing.watch import watch
     from descend.errors import DataError, DescendError, MissingExtra, RunError, UsageError
     from descend.functions.measures import Metric
@@ -126,6 +127,7 @@ _PLACES = {
     "UsageError": "errors",
     "diagnose": "diagnosing.diagnose",
     "fit": "runs.fit",
+    "inspect": "diagnosing.inspect",
     "methods": "methods",
     "optimizer": "methods",
     "watch": "diagnosing.watch",
@@ -188,6 +190,7 @@ __all__ = [
     "UsageError",
     "diagnose",
     "fit",
+    "inspect",
     "methods",
     "optimizer",
     "watch",

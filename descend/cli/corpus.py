@@ -13,6 +13,7 @@ from descend.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from descend.diagnosing.scoring import Watched
+    from descend.diagnosing.scoring_proofs import Proved
 
 HALVES = ["aside", "tuning", "all"]
 
@@ -26,6 +27,12 @@ def corpus(
     early: Annotated[
         bool, typer.Option("--early", help="Also whether semantic faults are told within 20 steps.")
     ] = False,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Instead: whether proved remedies improve the final metric.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(metavar="S", help="How long proving may take, for each program.")
+    ] = 20.0,
     folder: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The corpus [default: corpus/ of the project].")
     ] = None,
@@ -45,6 +52,8 @@ def corpus(
     ]
     if not programs:
         raise UsageError("the name of a program", ", ".join(name or []), "the files of corpus/ have it")
+    if prove:
+        return _prove(listed, programs, seconds, half, json)
     from descend.diagnosing.scoring import score
 
     found = score(programs, early, (lambda one: None) if json else _tell)
@@ -66,6 +75,39 @@ def corpus(
             say(f"{words:40}{found[key]:8.1%}")
     say(f"{found['faulty']} faulty and {found['healthy']} healthy programs ({half})")
     return 0
+
+
+def _prove(listed: Any, programs: list[Any], seconds: float, half: str, json: bool) -> int:
+    """Print how many proved remedies keep what they promise."""
+    from descend.diagnosing.scoring_proofs import score
+
+    found = score(programs, listed.repaired, seconds, (lambda one: None) if json else _tell_proved)
+    results = found.pop("results")
+    if json:
+        told = [{**vars(one), "proved": [vars(kept) for kept in one.proved]} for one in results]
+        say_json({**found, "half": half, "results": told})
+        return 0
+    say()
+    for key, words in (
+        ("replayed", "programs whose steps could be played"),
+        ("suspected", "programs with a finding"),
+        ("experiments", "experiments"),
+        ("proved", "remedies proved"),
+    ):
+        say(f"{words:58}{found[key]:6}")
+    if found["improve"] is not None:
+        say(f"{'of these improve the final metric, applied from the start':58}{found['improve']:6.1%}")
+    say(f"{found['programs']} programs ({half}), {seconds:g} s of proving each")
+    return 0
+
+
+def _tell_proved(one: "Proved") -> None:
+    told = one.failed or one.reason or ("nothing suspected" if not one.findings else f"{one.tried} tried")
+    say(f"{one.kind:8}{one.name:36}{(one.causes or ('',))[0]:30}{told}")
+    for kept in one.proved:
+        words = f"metric {kept.metric:.4g} → {kept.with_it:.4g} by {kept.by}"
+        mark = "improves" if kept.improved else "DOES NOT IMPROVE"
+        say(f"{'':8}{kept.cause}, {kept.remedy}: loss {kept.before:.4g} → {kept.after:.4g}; {words}: {mark}")
 
 
 def _tell(one: "Watched") -> None:

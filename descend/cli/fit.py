@@ -120,6 +120,19 @@ def fit(
         ),
     ] = None,
     device: Device = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch/--no-watch", help="See what goes wrong, in 3% of the time."),
+    ] = True,
+    prove: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            parser=duration("--prove", least=0),
+            help="Time for trying remedies where something is wrong, after the descent; 0 tries none"
+            " [default: a tenth of the training time, within --seconds].",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the run goes [default: runs/NAME, the next free number]."),
@@ -170,6 +183,8 @@ def fit(
             threads=threads,
             device=device,
             resume=resume,
+            watch=watch,
+            prove=prove,
         )
     return _tell(call, run, json, quiet)
 

@@ -74,8 +74,14 @@ def whole(flag: str, *, least: int) -> Callable[[str], int]:
     return read
 
 
-def duration(flag: str) -> Callable[[str], float]:
-    """Return a reader of a time for ``flag``, in seconds: ``90``, ``90s``, ``2m`` or ``1h``."""
+def duration(flag: str, *, least: float | None = None) -> Callable[[str], float]:
+    """Return a reader of a time for ``flag``, in seconds: ``90``, ``90s``, ``2m`` or ``1h``.
+
+    Args:
+        flag: its name, for the error.
+        least: the time must be at least this; by default above 0.
+    """
+    bound = "above 0" if least is None else f"of at least {least:g}"
 
     def read(text: str) -> float:
         plain, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
@@ -83,9 +89,9 @@ def duration(flag: str) -> Callable[[str], float]:
             value = float(plain) * _UNITS[unit]
         except ValueError:
             value = math.nan
-        if not math.isfinite(value) or value <= 0:
+        if not math.isfinite(value) or (value <= 0 if least is None else value < least):
             raise UsageError(
-                f"a time above 0 for {flag}", repr(text), f"write it as {flag} 60, 90s, 2m or 1h"
+                f"a time {bound} for {flag}", repr(text), f"write it as {flag} 60, 90s, 2m or 1h"
             )
         return value
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from descend.cli import corpus, diagnose, export, fit, methods, predict, report, watch
+from descend.cli import corpus, diagnose, export, fit, inspect, methods, predict, report, watch
 from descend.cli.invocation import Invocation
 from descend.cli.terminal import complain, silence, survive_any_encoding
 from descend.errors import DescendError, RunError, UsageError
@@ -37,6 +37,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "export": export.export,
     "watch": watch.watch,
     "diagnose": diagnose.diagnose,
+    "inspect": inspect.inspect,
     "corpus": corpus.corpus,
 }
 # A watched script has arguments of its own, which come behind its name and are not looked at.

@@ -8,6 +8,7 @@ from descend.cli.terminal import can_draw, console, figure, is_terminal, say, sh
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from descend.diagnosing.finding import Finding
     from descend.runs.run import Run
 
 
@@ -26,6 +27,7 @@ def as_json(run: "Run") -> dict[str, Any]:
         "parameters": facts["count"],
         "seed": facts["settings"]["seed"],
         "run": str(run.folder),
+        "findings": [one.as_json() for one in run.findings],
     }
 
 
@@ -48,6 +50,20 @@ def next_commands(run: "Run") -> list[str]:
     return [*commands, f"descend report {folder} --open"]
 
 
+def serious(run: "Run") -> "list[Finding]":
+    """Return the findings of a run that count as an alarm."""
+    return [one for one in run.findings if one.severity != "info"]
+
+
+def _advised(one: "Finding") -> str:
+    """Return what to do about a finding, and what that was measured to do."""
+    return one.remedy + (f" {one.effect[0].upper()}{one.effect[1:]}" if one.effect else "")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def summarise(run: "Run", resume: str | None = None) -> None:
     """Print how a descent ended: for a person in a terminal, as plain ``name value`` lines elsewhere.
 
@@ -63,10 +79,13 @@ def summarise(run: "Run", resume: str | None = None) -> None:
 
 def _for_a_log(run: "Run", resume: str | None) -> None:
     result = as_json(run)
-    metrics = result.pop("metrics")
+    metrics, _ = result.pop("metrics"), result.pop("findings")
     for name, value in {**result, **metrics}.items():
         if value is not None:
             say(f"{name}\t{value}")
+    for one in serious(run):
+        say(f"{one.severity}\t{one.cause} ({one.confidence:.0%} sure): {_one_line(one.evidence)}")
+        say(f"remedy\t{_one_line(_advised(one))}")
     say(f"report\t{run.folder / 'report.html'}")
     if resume:
         say(f"resume\t{resume}")
@@ -121,6 +140,13 @@ def _for_a_person(run: "Run", resume: str | None) -> None:
     table.add_row("  parameters", f"{facts['count']:,}", "")
     screen.print(table)
     screen.print()
+    for one in serious(run):
+        colour = "red" if one.severity == "error" else "yellow"
+        sure = f" ({one.severity}, {one.confidence:.0%} sure): "
+        mark = "! " if not signs else "▲ "
+        screen.print(Text.assemble((f"  {mark}", colour), (one.cause, f"bold {colour}"), sure, one.evidence))
+        screen.print(Text.assemble(("    do  ", "dim"), _advised(one)))
+        screen.print()
     following = [resume] if resume else next_commands(run)
     screen.print(_lines("report", [str(run.folder / "report.html")], "cyan"))
     screen.print(_lines("go on" if resume else "next", following, "cyan"))

@@ -7,7 +7,7 @@ state is one value (:class:`~descend.descent.state.State`) that can be kept, wri
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class Descent:
         steps: updates taken so far.
         seconds: time spent descending so far.
         best: the best parameters so far, or ``None`` where nothing tells which are best.
+        stop_requested: ends it after the step that is being taken.
+        end_by: seconds at which a descent that is bounded by time ends, if that is before its bound; its
+            schedule ends there too.
+        around_backward: takes a loss, and what differentiates it: whoever watches may look before and after.
+        around_evaluation: makes a context around each evaluation, for whoever watches.
 
     Raises:
         UsageError: where a name is unknown or a number out of its range.
@@ -95,6 +100,9 @@ class Descent:
         self.best: dict[str, Any] | None = None
         self.validation: dict[str, float] = {}
         self.stop_requested = False
+        self.end_by = math.inf
+        self.around_backward: Callable[[Tensor, Callable[[], None]], None] | None = None
+        self.around_evaluation: Callable[[], AbstractContextManager[Any]] | None = None
         self.course: dict[str, Any] = {"first": None, "smoothed": 0.0, "counted": 0, "idle": 0}
         self._drawing = False  # are torch's generators this descent's own just now?
         self._random = {"cpu": torch.Generator().manual_seed(seed).get_state()}
@@ -139,15 +147,21 @@ class Descent:
         if parts == 1:
             loss = self.problem.loss_of(self.function, next(iter(batches)))
             self._check_loss(loss)
-            loss.backward(create_graph=graph)
+            self._differentiate(loss, graph)
             return loss.detach()
         whole = torch.zeros((), device=self.device)
         for batch in batches:
             loss = self.problem.loss_of(self.function, batch) / parts
             self._check_loss(loss)
-            loss.backward(create_graph=graph)
+            self._differentiate(loss, graph)
             whole += loss.detach()
         return whole
+
+    def _differentiate(self, loss: Tensor, graph: bool) -> None:
+        if self.around_backward is None:
+            loss.backward(create_graph=graph)
+        else:
+            self.around_backward(loss, lambda: loss.backward(create_graph=graph))
 
     def closure(self, loss: Tensor) -> Callable[[], Tensor]:
         """Return what a method is given that takes gradients itself.
@@ -267,7 +281,8 @@ class Descent:
         """
         if self.problem.validation is None:
             return {}
-        with self.method.evaluation():
+        around = self.around_evaluation
+        with self.method.evaluation(), nullcontext() if around is None else around():
             return self._evaluated()
 
     def _evaluated(self) -> dict[str, float]:

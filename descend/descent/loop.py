@@ -70,7 +70,7 @@ class Loop:
         while outcome is None:
             if until.steps is not None and d.steps >= until.steps:
                 outcome = Outcome.OUT_OF_STEPS
-            elif until.seconds is not None and self.now >= until.seconds:
+            elif self.now >= self.seconds:
                 outcome = Outcome.OUT_OF_TIME
             elif d.stop_requested:
                 outcome = Outcome.INTERRUPTED
@@ -81,12 +81,17 @@ class Loop:
                     next_tick = self._tick()
         return self._end(outcome)
 
+    @property
+    def seconds(self) -> float:
+        """The time at which it ends at the latest; infinite where no time bounds it."""
+        bound = self.until.seconds
+        return math.inf if bound is None else min(bound, self.descent.end_by)
+
     def _done(self) -> float:
         """Return the share of the descent that is done in the middle of the step about to be taken."""
-        steps, seconds = self.until.steps, self.until.seconds
+        steps = self.until.steps
         by_steps = (self.descent.steps + 0.5) / steps if steps else 0.0
-        by_seconds = self.now / seconds if seconds else 0.0
-        return max(by_steps, by_seconds)
+        return max(by_steps, self.now / self.seconds)
 
     def _step(self) -> Outcome | None:
         d, until = self.descent, self.until
@@ -240,16 +245,17 @@ class Loop:
         seconds, steps = self._looked
         rate = (d.steps - steps) / (self.now - seconds) if self.now > seconds else 0.0
         self._looked = (self.now, d.steps)
-        left = [until.seconds - self.now] if until.seconds is not None else []
+        limit = None if until.seconds is None else self.seconds
+        left = [limit - self.now] if limit is not None else []
         if until.steps is not None and rate:
             left.append((until.steps - d.steps) / rate)
         fractions = [d.steps / until.steps] if until.steps else []
-        fractions += [self.now / until.seconds] if until.seconds else []
+        fractions += [self.now / limit] if limit else []
         return Progress(
             step=d.steps,
             steps=until.steps,
             seconds=self.now,
-            seconds_limit=until.seconds,
+            seconds_limit=limit,
             epoch=d.epochs,
             loss=d.loss,
             lr=d.lr,

@@ -4,6 +4,7 @@ It is plain SQLite, in WAL mode, so that it can be read by any program while the
 """
 
 import errno
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,12 @@ VERSION = 1
 _SCHEMA = """
 CREATE TABLE metrics(name TEXT, step INTEGER, value REAL, PRIMARY KEY(name, step)) WITHOUT ROWID;
 CREATE TABLE events(step INTEGER, seconds REAL, kind TEXT, text TEXT);
+"""
+# In files written before there were findings it is made when the first ones come. "effect" and "explains"
+# are JSON; "taken" is how many updates the run had taken when they were written.
+_FINDINGS = """
+CREATE TABLE IF NOT EXISTS findings(place INTEGER PRIMARY KEY, cause TEXT, severity TEXT, confidence REAL,
+  evidence TEXT, remedy TEXT, effect TEXT, "where" TEXT, step INTEGER, explains TEXT, taken INTEGER)
 """
 _NAN = float("nan")
 
@@ -65,6 +72,73 @@ def read_events(path: Path) -> list[tuple[int, float, str, str]]:
     ]
 
 
+def read_findings(path: Path) -> list[dict[str, Any]]:
+    """Return what was found wrong with a run, the most probable root cause first.
+
+    Returns:
+        For each what :class:`descend.diagnosing.finding.Finding` has, and ``tried``: the experiments with
+        its remedies. Empty where nothing was found, nobody watched, or the file is older than findings.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    import json
+
+    if not _read(path, "SELECT 1 FROM sqlite_master WHERE name = 'findings'"):
+        return []
+    columns = ["cause", "severity", "confidence", "evidence", "remedy", "effect", "where", "step", "explains"]
+    query = "SELECT {} FROM findings ORDER BY place".format(", ".join(f'"{name}"' for name in columns))
+    found: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in _read(path, query)]
+    try:
+        for one in found:
+            effect = json.loads(one["effect"]) or {}
+            one |= {"effect": effect.get("said"), "tried": effect.get("tried") or []}
+            one["explains"] = tuple(json.loads(one["explains"]))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path) from error
+    return found
+
+
+def write_findings(path: Path, found: Sequence[Mapping[str, Any]], taken: int) -> None:
+    """Write what was found wrong with a run, in the place of what was found before.
+
+    Args:
+        path: the ``record.db``; no transaction of another connection may be open for long.
+        found: as :func:`read_findings` returns it.
+        taken: how many updates the run has taken.
+
+    Raises:
+        RunError: where it cannot be written; what was there stays.
+    """
+    import json
+    import sqlite3
+
+    rows = [
+        (
+            place,
+            *(one[name] for name in ("cause", "severity", "confidence", "evidence", "remedy")),
+            json.dumps({"said": one["effect"], "tried": list(one.get("tried") or [])}),
+            one["where"],
+            one["step"],
+            json.dumps(list(one["explains"])),
+            taken,
+        )
+        for place, one in enumerate(found, 1)
+    ]
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_FINDINGS)
+            connection.execute("DELETE FROM findings")
+            connection.executemany(f"INSERT INTO findings VALUES ({','.join('?' * 11)})", rows)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()  # which takes back what was not committed
+    except sqlite3.Error as error:
+        raise cannot_write(path, error) from error
+
+
 def open_to_write(path: Path, keep_to: int | None) -> "sqlite3.Connection":
     """Open or make a record, without anything beyond step ``keep_to``.
 
@@ -93,6 +167,8 @@ def open_to_write(path: Path, keep_to: int | None) -> "sqlite3.Connection":
             if keep_to is not None:
                 connection.execute("DELETE FROM metrics WHERE step > ?", (keep_to,))
                 connection.execute("DELETE FROM events WHERE step > ?", (keep_to,))
+                if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'findings'").fetchone():
+                    connection.execute("DELETE FROM findings WHERE taken > ?", (keep_to,))
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         connection.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,9 +24,11 @@ from descend.diagnosing.ranking import WARNING
 from descend.diagnosing.remedies import NotApplicable, Remedy, remedies
 from descend.errors import DataError, RunError, UsageError
 from descend.functions.problem import Problem, Settings
-from descend.runs.run import Run
 from descend.watching.observations import Observations
 from descend.watching.watcher import Watcher
+
+if TYPE_CHECKING:
+    from descend.runs.run import Run
 
 WATCHING = 0.35
 """The share of the time that is spent on watching the descent as it is."""
@@ -130,16 +132,16 @@ def examine(
         raise UsageError("a time above 0 for seconds", repr(seconds), "give one, such as 30")
     began = time.perf_counter() - min(startup, 0.5 * seconds)
     deadline = began + seconds
-    if isinstance(problem_or_run, Run):
-        problem, settings = _of_run(problem_or_run)
-    else:
+    if isinstance(problem_or_run, Problem):
         problem, settings = problem_or_run, problem_or_run.settings
+    else:
+        problem, settings = _of_run(problem_or_run)
     settings = replace(settings, steps=max(2, settings.steps))
     descent = Descent(problem, seed=seed, device=device, **as_dict(settings))
     with _threads(problem, settings, descent):
         now = time.perf_counter()
         watched = _watched(descent, settings.steps, now + WATCHING * (deadline - now))
-        said = _proved(descent, watched, findings(watched.seen), seed, deadline)
+        said = proved_by_trying(descent, watched, findings(watched.seen), seed, deadline)
     said.steps, said.seconds = watched.seen.steps, time.perf_counter() - began
     return said
 
@@ -199,8 +201,15 @@ def _fitting(descent: Descent) -> Iterator[None]:
 
 # Watching ------------------------------------------------------------------------------------------------
 @dataclass
-class _Watched:
-    """What was seen of a descent, a state from its middle, and the seconds that a step takes."""
+class Watched:
+    """What was seen of a descent.
+
+    Attributes:
+        seen: it.
+        later: a state from its middle, and how much of it lay behind then; ``None`` where there is none.
+        share: that share.
+        pace: seconds that a step takes.
+    """
 
     seen: Observations
     later: State | None
@@ -208,7 +217,7 @@ class _Watched:
     pace: float
 
 
-def _watched(descent: Descent, total: int, until: float) -> _Watched:
+def _watched(descent: Descent, total: int, until: float) -> Watched:
     """Descend as the settings say, with somebody watching."""
     watcher = Watcher(descent.function, descent.method, budget=_BUDGET)
     middle = (time.perf_counter() + until) / 2
@@ -227,7 +236,7 @@ def _watched(descent: Descent, total: int, until: float) -> _Watched:
         seen = watcher.stop()
     seen.ended = "enough" if outcome is Outcome.INTERRUPTED else "finished"
     steps = [b - a for a, b in pairwise(times)]
-    return _Watched(seen, later, share, _pace(steps))
+    return Watched(seen, later, share, _pace(steps))
 
 
 def _pace(steps: list[float]) -> float:
@@ -237,10 +246,18 @@ def _pace(steps: list[float]) -> float:
 
 
 # Proving -------------------------------------------------------------------------------------------------
-def _proved(
-    descent: Descent, watched: _Watched, found: list[Finding], seed: int, deadline: float
+def proved_by_trying(
+    descent: Descent, watched: Watched, found: list[Finding], seed: int, deadline: float
 ) -> Diagnosis:
-    """Try the remedies of the first findings."""
+    """Try the remedies of the first findings.
+
+    Args:
+        descent: the one that was watched, or another one with its problem, settings and device.
+        watched: what was seen of it.
+        found: the findings, the most probable first.
+        seed: what chance is drawn from.
+        deadline: the time (of ``time.perf_counter``) at which trying ends.
+    """
     said = Diagnosis([])
     plans: dict[str, tuple[Remedy, ...]] = {}
     for one in found[:CAUSES_TRIED]:
@@ -277,9 +294,9 @@ def _proved(
         effects, skipped, complete = _tried(room, one, plan, sum(map(len, plans.values())))
         said.tried += [{"cause": one.cause, **effect.as_json()} for effect in effects]
         said.left_out += [f"{one.cause}, {reason}" for reason in skipped]
-        judged = _judged(one, effects, skipped, complete)
+        outcome = judged(one, effects, skipped, complete)
         helped = bool(effects) and effects[-1].verdict is Verdict.HELPS
-        (proved if helped else said.findings).append(judged)
+        (proved if helped else said.findings).append(outcome)
 
     def order(f: Finding) -> float:
         return -f.confidence
@@ -288,7 +305,7 @@ def _proved(
     return said
 
 
-def _affordable(tried: Sequence[Remedy], watched: _Watched, total: int, deadline: float) -> int:
+def _affordable(tried: Sequence[Remedy], watched: Watched, total: int, deadline: float) -> int:
     """Return how many steps experiments take, so that those that are likely to be done can be."""
     left, pace = 0.8 * (deadline - time.perf_counter()), max(watched.pace, 1e-6)
     arms = min(len(tried), 4) + len({r.anew or watched.later is None for r in tried})
@@ -319,7 +336,7 @@ def _tried(
     return effects, skipped, complete
 
 
-def _judged(one: Finding, effects: list[Effect], skipped: list[str], complete: bool) -> Finding:
+def judged(one: Finding, effects: list[Effect], skipped: list[str], complete: bool) -> Finding:
     """Return a finding with what was measured, and as sure as that makes it."""
     if not effects:
         return replace(one, effect=f"not tried: {'; '.join(skipped)}")

@@ -44,8 +44,12 @@ def learning_rate_too_high(seen: Observations) -> Iterable[Suspicion]:
     if not signs:
         return
     confidence = {1: 0.4, 2: 0.7, 3: 0.8}.get(len(signs), 0.85)
-    if len(signs) == 1 and pace > 0.12 and slow and math.isfinite(share):
+    if len(signs) == 1 and pace > 0.2 and slow and math.isfinite(share):
         confidence = 0.62
+    harmed = rise > 1.25 or end > 1.5 or apart < -0.35 or (slow and math.isfinite(share))
+    harmed = harmed or (math.isfinite(share) and measures.gain(seen) > 0.4)
+    if not harmed and not any("overflows" in sign for sign in signs):
+        confidence = min(confidence, 0.4)  # weights that began small grow, and grow fast
     if pace < 1e-3 or (len(signs) == 1 and not slow):
         confidence = min(confidence, 0.3)
     if not (pace > 0.02 or _steady(seen)) or len({o.first // 100 for o in seen.optimizers}) < len(
@@ -202,7 +206,8 @@ def batch_too_small(seen: Observations) -> Iterable[Suspicion]:
     if normal and not whole:
         yield Suspicion(
             "batch-too-small",
-            0.75 if flat or size <= 2 else 0.6,
+            # Over the places of a large picture, statistics are those of many numbers.
+            0.75 if flat else 0.3 if size == 1 else 0.6,
             f"{normal[0].name} normalises with the statistics of {size:g} examples at a time.",
             where=normal[0].name,
         )

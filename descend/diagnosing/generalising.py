@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +11,13 @@ from itertools import pairwise
 import torch
 
 from descend.diagnosing.neighbours import rows_told, votes
-from descend.diagnosing.progress import classes_of, median, remaining, training_accuracy
+from descend.diagnosing.progress import (
+    classes_of,
+    criterion_is_loss,
+    median,
+    remaining,
+    training_accuracy,
+)
 from descend.diagnosing.suspicion import Suspicion
 from descend.watching.observations import LayerCall, Observations
 
@@ -21,13 +28,20 @@ def _pairs(seen: Observations) -> tuple[str, list[tuple[int, float, float]]]:
     names = {c.name for c in trained}
     found: list[tuple[int, float, float]] = []
     name = ""
+    every = [x for x in seen.losses if math.isfinite(x[1])] if criterion_is_loss(seen) else []
+    steps = [step for step, _ in every]
     for e in seen.evaluations:
         calls = [c for c in e.criteria if c.name in names and math.isfinite(c.value) and c.target]
         if not calls or (name and calls[-1].name != name):
             continue
         name = calls[-1].name
-        about = sorted((c for c in trained if c.name == name), key=lambda c: abs(c.step - e.step))[:3]
-        train = sum(c.value for c in about) / len(about)
+        if every:
+            place = bisect(steps, e.step)
+            about = [value for _, value in every[max(0, place - 5) : place + 5]]
+        else:
+            near = sorted((c for c in trained if c.name == name), key=lambda c: abs(c.step - e.step))[:3]
+            about = [c.value for c in near]
+        train = sum(about) / len(about)
         # Where training examples are evaluated too, the worst is that of the others.
         found.append((e.step, train, max(c.value for c in calls if c.name == name)))
     return name, found
@@ -76,6 +90,8 @@ def _by_losses(seen: Observations) -> Suspicion | None:
 
 def _by_accuracy(seen: Observations) -> Suspicion | None:
     found = [(e.step, e.accuracy) for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 40]
+    if not found or found[-1][0] < 0.6 * seen.steps:
+        return None  # what it was early says nothing beside the training of later
     classes = max(classes_of(seen), 2)
     trained, least = training_accuracy(seen, classes)
     if not found or trained != trained or trained < 0.9:

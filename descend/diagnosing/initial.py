@@ -70,9 +70,10 @@ def poor_initial_values(seen: Observations) -> Iterable[Suspicion]:
                 step=1,
             )
     elif wild and fair:
+        begin, end = measures.growth(seen)
         yield Suspicion(
             "poor-initial-values",
-            0.6 if loss > 4 * chance + 2 else 0.4,
+            0.35 if end > 50 * begin and typical < 2 else 0.6 if loss > 4 * chance + 2 else 0.4,
             f"The first loss is {loss:.3g} where guessing gives {chance:.3g}, though inputs are of ordinary "
             "size: the network begins by being very sure of nothing.",
             step=1,

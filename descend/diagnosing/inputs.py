@@ -22,7 +22,10 @@ NORMS = ("BatchNorm", "LayerNorm", "InstanceNorm", "GroupNorm", "RMSNorm")
 # Scales ---------------------------------------------------------------------------------------------
 def inputs_not_scaled(seen: Observations) -> Iterable[Suspicion]:
     """Inputs are far from the size for which layers are made, and nothing in the model scales them."""
-    first = next((c for w in seen.windows for c in w.layers if not c.follows), None)
+    own = {name.rpartition(".")[0] for name in seen.parameters}
+    calls = [c for w in seen.windows[:1] for c in w.layers]
+    # What comes before any parameter may well be what scales them.
+    first = next((c for c in calls if c.name in own), next((c for c in calls if not c.follows), None))
     if first is None or first.kind.startswith(NORMS) or first.kind == "Embedding":
         return
     said, size, uneven = _scales(seen, first)
@@ -207,7 +210,7 @@ def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
     """Every step sees the same batch, and there is more to be seen."""
     windows = [w for w in seen.windows if w.batches]
     prints = [w.batches[0] for w in windows]
-    same = len(prints) >= 5 and len({b.fingerprint for b in prints}) == 1
+    same = len(prints) >= 2 and len({b.fingerprint for b in prints}) == 1
     calls = [w.criteria[0] for w in seen.windows if w.criteria and w.criteria[0].labels is not None]
     targets_too = _same_labels(calls)
     if not same and not targets_too:
@@ -221,6 +224,9 @@ def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
         (x for x in seen.loaders if x.batches > 1 and x.examples // size in (x.batches, x.batches - 1)), None
     )
     of = max((b.of for b in prints), default=0) if same else 0
+    sure = loader is not None or (of and size <= 0.2 * of)
+    if not sure and (count < 3 or seen.steps < 50):
+        return
     if loader is not None:
         said += f", although the loader has {loader.batches} batches of {loader.examples} examples."
         yield Suspicion("repeated-batch", 0.95, said, certain=True, step=2)
@@ -253,7 +259,7 @@ def _few_examples(seen: Observations) -> Iterable[Suspicion]:
 def _same_labels(calls: list[CriterionCall]) -> bool:
     """Return whether targets are the same in every step, in order, and more than a constant."""
     found = [c.labels for c in calls if c.labels is not None and len(c.labels) >= 8]
-    if len(found) < 5 or len(found) < len(calls) or len(found[0].unique()) < 3:
+    if len(found) < 3 or len(found) < len(calls) or len(found[0].unique()) < 3:
         return False
     return all(a.shape == b.shape and bool(torch.equal(a, b)) for a, b in pairwise(found))
 

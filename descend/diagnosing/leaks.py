@@ -38,7 +38,7 @@ def target_leak(seen: Observations) -> Iterable[Suspicion]:
 def _leaking_feature(seen: Observations, rows: Rows) -> Iterable[Suspicion]:
     assert seen.samples is not None
     x, features = rows.x, rows.x.shape[1]
-    if features < 3 or features > 512:
+    if features < 3 or features > 1024:
         return
     tells = torch.tensor([_tells(x[:, j], rows) for j in range(features)])
     best = int(tells.argmax())
@@ -46,13 +46,15 @@ def _leaking_feature(seen: Observations, rows: Rows) -> Iterable[Suspicion]:
     gone = _differ(seen, rows)
     if 0 < len(gone) <= max(2, features // 3):
         right = _right(rows.x[:, gone], rows)
-        if right > 0.95:
+        if right > 0.95 or (right > 0.85 and len(gone) <= features // 20):
             said = (
                 f"{len(gone)} of {features} features are distributed otherwise in what the model is evaluated"
                 f" on, and in training they alone tell the target ({right:.0%})."
             )
-            yield Suspicion("target-leak", 0.85, said, step=1)
+            yield Suspicion("target-leak", 0.85 if right > 0.95 else 0.75, said, step=1)
             return
+    if features > 512:
+        return
     copy = _copied_column(rows)
     if copy is not None:
         said = (

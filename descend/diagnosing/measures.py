@@ -97,6 +97,15 @@ def unscaled(seen: Observations) -> bool:
     return (math.isfinite(size) and size > 8) or any(math.isfinite(t) and t > 30 for t in targets)
 
 
+def growth(seen: Observations) -> tuple[float, float]:
+    """Return sizes of the first layer's outputs and of the last ones', where they grow layer by layer."""
+    calls = seen.windows[0].layers if seen.windows else []
+    outs = [c.std for c in calls if c.kind in ("Linear", "Conv1d", "Conv2d") and c.std > 0]
+    if len(outs) < 3 or not scale(outs[1:]) > outs[0]:
+        return math.nan, math.nan
+    return outs[0], max(outs[-2:])
+
+
 def momentum(seen: Observations) -> float:
     """Return the largest momentum of any optimizer (β1 for Adam's kind)."""
     found = [0.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from statistics import fmean, median
 
 from descend.diagnosing.suspicion import Detector, Suspicion
@@ -116,7 +117,11 @@ def wrong_loss_sign(seen: Observations) -> Iterator[Suspicion]:
             )
             return
         if climbs and not known and alone and len(windows) > 1:
-            yield Suspicion("wrong-loss-sign", 0.75, f"Moves of {optimizer.kind} go up the gradient.")
+            # Told to maximise, it may well be meant, of a bound or of a reward: unless it runs away.
+            values = [v for _, v in seen.losses if math.isfinite(v)]
+            away = bool(values) and min(values) >= 0 and values[-1] > 10 * max(values[0], 1e-12)
+            sure = 0.75 if away or not optimizer.maximize else 0.3
+            yield Suspicion("wrong-loss-sign", sure, f"Moves of {optimizer.kind} go up the gradient.")
             return
     if not any(b.sign > 0 for w in seen.windows for b in w.backwards):
         yield from _falls_for_ever(seen)
@@ -214,8 +219,10 @@ def not_finite(seen: Observations) -> Iterator[Suspicion]:
     if before:
         evidence += f"; the loss was {before[-1]:.4g} just before"
     grew = _grew(before)
-    if len(after) > 0.7 * (len(values) - at):  # it went on: such batches are left out, or have no effect
-        sure = 0.3
+    if len(after) > 0.7 * (len(values) - at):  # it went on: such batches are left out, or harm little
+        used = _used(seen.losses)
+        sure = 0.8 if used >= 2 and found.where and not grew else 0.5 if used else 0.3
+        evidence += f"; {used} steps were taken all the same" if used else ", and no step was taken"
     elif found.what == "input":
         sure = 0.97
     elif grew:
@@ -223,6 +230,12 @@ def not_finite(seen: Observations) -> Iterator[Suspicion]:
     else:
         sure = 0.95 if found.where else 0.85
     yield Suspicion("not-finite", sure, evidence + ".", sure > 0.9, found.where, found.step)
+
+
+def _used(losses: list[tuple[int, float]]) -> int:
+    """Return how many steps were taken with the gradient of a loss that was not finite."""
+    pairs = pairwise(losses)
+    return sum(not math.isfinite(value) and after > step for (step, value), (after, _) in pairs)
 
 
 def _grew(before: list[float]) -> bool:

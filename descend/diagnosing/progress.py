@@ -19,10 +19,7 @@ def remaining(seen: Observations) -> float:
     their variance (their standard deviation, where differences are not squared).
     """
     calls = [c for c in seen.criteria() if math.isfinite(c.value)]
-    values = dict(seen.losses)
-    same = [abs(values[c.step] - c.value) < 0.01 * abs(c.value) for c in calls if c.step in values]
-    # Where the loss is the criterion's value, it is known of every step, and not only of those looked at.
-    every = bool(same) and sum(same) > 0.9 * len(calls)
+    every = criterion_is_loss(seen)
     end = median([v for _, v in seen.losses[-max(1, len(seen.losses) // 8) :]])
     late = calls[-max(1, len(calls) // 4) :]
     shares = []
@@ -41,6 +38,14 @@ def remaining(seen: Observations) -> float:
         if base > 1e-30:
             shares.append((end if every else call.value) / base)
     return sorted(shares)[len(shares) // 2] if shares else float("nan")
+
+
+def criterion_is_loss(seen: Observations) -> bool:
+    """Whether the loss is the criterion's value: then that is known of every step, looked at or not."""
+    calls = [c for c in seen.criteria() if math.isfinite(c.value)]
+    values = dict(seen.losses)
+    same = [abs(values[c.step] - c.value) < 0.01 * abs(c.value) for c in calls if c.step in values]
+    return bool(same) and sum(same) > 0.9 * len(calls)
 
 
 def median(values: list[float]) -> float:

@@ -73,16 +73,17 @@ def watch(program: Program, early: bool = False, timeout: float = 600) -> Watche
     causes = (program.cause, *program.also) if program.cause else ()
     result = Watched(program.name, program.kind, causes)
     try:
-        told = _told(program.path, [], timeout)
-        result.findings, result.overhead = told["findings"], told["overhead"]
+        all_of_it = told(program.path, [], timeout)
+        result.findings, result.overhead = all_of_it["findings"], all_of_it["overhead"]
         if early and program.cause in SEMANTIC:
-            result.early = _told(program.path, ["--steps", str(EARLY)], timeout)["findings"]
+            result.early = told(program.path, ["--steps", str(EARLY)], timeout)["findings"]
     except (subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
         result.failed = f"{type(error).__name__}: {error}"[:200]
     return result
 
 
-def _told(script: Path, flags: Sequence[str], timeout: float) -> dict[str, Any]:
+def told(script: Path, flags: Sequence[str], timeout: float) -> dict[str, Any]:
+    """Return what ``descend watch --json`` prints of a script, in a process of its own."""
     command = [sys.executable, "-W", "ignore", "-m", "descend", "watch", "--json", *flags, str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -116,7 +117,7 @@ def score(
     faulty = [r for r in results if r.kind == "faulty"]
     healthy = [r for r in results if r.kind == "healthy"]
     asked = [r for r in faulty if r.early is not None]
-    told = [r for r in asked if any(f["cause"] in r.causes for f in (r.early or [])[:1])]
+    in_time = [r for r in asked if any(f["cause"] in r.causes for f in (r.early or [])[:1])]
     costs = [r.overhead for r in healthy if not r.failed]
     return {
         "faulty": len(faulty),
@@ -127,7 +128,7 @@ def score(
         "false_alarms": _share([bool(r.warned) for r in healthy]),
         "overhead_median": median(costs) if costs else None,
         "overhead_worst": max(costs) if costs else None,
-        "early": _share([r in told for r in asked]) if asked else None,
+        "early": _share([r in in_time for r in asked]) if asked else None,
         "results": results,
     }
 

@@ -52,7 +52,7 @@ def gradient_clipped_away(seen: Observations) -> Iterator[Suspicion]:
                 ratios.append(median(m.gradient / m.before_clipping for m in known))
                 left.append(math.hypot(*(m.gradient for m in known)))
                 lengths.append(median(_length(m, seen, optimizer.lr(window.step)) for m in known))
-        if len(ratios) < 3 or fmean(r < 0.5 for r in ratios) < 0.9 or median(ratios) > 0.1:
+        if len(ratios) < 2 or fmean(r < 0.5 for r in ratios) < 0.9 or median(ratios) > 0.1:
             continue
         if pstdev(ratios) < 0.01 * fmean(ratios):  # a scale
             continue
@@ -60,7 +60,10 @@ def gradient_clipped_away(seen: Observations) -> Iterator[Suspicion]:
         if not proportional and median(lengths) > 0.1:
             continue
         curve = _curve(seen)
-        sure = 0.85 if _still_falls(curve) else 0.4
+        way = median(
+            max((m.update / m.weight for m in w.moved if m.weight > 0), default=0.0) for w in windows
+        )
+        sure = 0.85 if _still_falls(curve) or way * seen.steps < 0.1 else 0.4
         yield Suspicion(
             "gradient-clipped-away",
             sure,

@@ -102,6 +102,18 @@ def exploding_gradients(seen: Observations) -> Iterable[Suspicion]:
             step=seen.windows[0].step,
         )
         return
+    small, large = measures.growth(seen)
+    grows = large > 50 * small
+    if grows and total > 100 and measures.gain(seen) < 2 and not measures.unscaled(seen) and free:
+        yield Suspicion(
+            "exploding-gradients",
+            0.72,
+            f"At step {seen.windows[0].step} outputs grow from {small:.2g} in the first layer to "
+            f"{large:.2g} in the last ones, though weights begin with ordinary sizes, and the "
+            f"gradient's norm is {total:.2g}.",
+            step=seen.windows[0].step,
+        )
+        return
     sizes = [math.sqrt(sum(m.gradient**2 for m in w.moved)) for w in seen.windows]
     sizes = [s for s in sizes if math.isfinite(s) and s > 0]
     if kind and free and len(sizes) > 6 and max(sizes) > 50 * median(sizes):

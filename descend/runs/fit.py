@@ -7,7 +7,7 @@ import platform
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from descend.descent.record import Record
 from descend.descent.settings import resolve_settings
 from descend.descent.threads import choose_threads
 from descend.descent.until import Until
-from descend.errors import DataError, RunError
+from descend.errors import DataError, RunError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.runs.run import Run
 
 _COMPARED = ("target", "method", "hyperparameters", "settings", "data", "count")
 """What must be the same for a run to be resumed."""
+BUDGET = 0.03
+"""The share of the time that watching may take, unless told otherwise."""
 
 
 def fit(
@@ -50,6 +52,8 @@ def fit(
     startup: float = 0.0,
     save_every: float = 10.0,
     observers: Sequence[Observer] = (),
+    watch: bool | float = True,
+    prove: float | None = None,
     target: str | None = None,
     command: str | None = None,
 ) -> Run:
@@ -77,6 +81,10 @@ def fit(
         startup: seconds already spent before this call, to be counted against ``until.seconds``.
         save_every: seconds between two savings of the state; they happen in the background.
         observers: are shown the descent from time to time.
+        watch: see what goes wrong (:attr:`descend.Run.findings`), in at most this share of the time: 0.03
+            for ``True``, and not at all for ``False``. The parameters are the same bits either way.
+        prove: seconds for trying remedies on forks, once the descent has ended and something is wrong with
+            it; by default a tenth of the training time, which a bound on the time includes. 0 tries none.
         target: what the command line was given, for the record.
         command: the command line, for the record.
 
@@ -106,6 +114,7 @@ def fit(
         "accumulate": accumulate,
         "hyperparameters": hyperparameters,
     }
+    attention = _attention(watch, prove)
     settings = resolve_settings(problem.settings, method, {k: v for k, v in changes.items() if v is not None})
     until = _bounded(until, settings)
     descent = Descent(problem, seed=seed, device=device, **_as_dict(settings))
@@ -117,7 +126,7 @@ def fit(
         return run
     run.lock()
     try:
-        return _train(problem, descent, until, run, state, threads, observers, startup, save_every)
+        return _train(problem, descent, until, run, state, threads, observers, startup, save_every, attention)
     except BaseException as error:
         if descent.steps == 0 and not state.exists():
             _discard(run)
@@ -144,6 +153,7 @@ def _train(
     observers: Sequence[Observer],
     startup: float,
     save_every: float,
+    attention: tuple[float, float | None],
 ) -> Run:
     threads_before = torch.get_num_threads()
     if state.exists():
@@ -162,22 +172,38 @@ def _train(
             snapshot = descent.snapshot()
             record.then(lambda: snapshot.save(state))
 
-        with _stopping(descent):
+        with _stopping(descent), ExitStack() as stack:
+            watched = None
+            if attention[0]:
+                from descend.runs.watched import Watched
+
+                watched = stack.enter_context(Watched(descent, until, record, *attention))
             outcome = descent.run(
                 until,
                 record=record,
-                observers=observers,
+                observers=[*observers, *([watched] if watched is not None else [])],
                 checkpoint=checkpoint,
                 checkpoint_seconds=save_every,
             )
         checkpoint()
         record.wait()
         _finish(problem, descent, run, outcome, until)
+        if watched is not None:
+            watched.conclude(run, outcome)
     finally:
         record.close()
         torch.set_num_threads(threads_before)
     run.report()
     return run
+
+
+def _attention(watch: bool | float, prove: float | None) -> tuple[float, float | None]:
+    """Return the share of the time that watching may take, 0 for none, and the seconds for proof."""
+    if not isinstance(watch, bool) and not 0 <= watch <= 1:
+        raise UsageError("a share of the time from 0 to 1 for watch", repr(watch), "0.03 is 3% of it")
+    if prove is not None and not (0 <= prove < math.inf):
+        raise UsageError("seconds of 0 or more for prove", repr(prove), "0 tries no remedy")
+    return (BUDGET if watch is True else float(watch)), prove
 
 
 def _discard(run: Run) -> None:
@@ -414,6 +440,12 @@ def _parameter_table(problem: Problem, function: torch.nn.Module) -> list[dict[s
     return rows
 
 
+def _given(descent: Descent, until: Until) -> str:
+    if until.seconds is None or descent.end_by >= until.seconds:
+        return "the time it was given"
+    return f"of the {until.seconds:g} s it was given, to try remedies in the rest"
+
+
 def _sentence(descent: Descent, outcome: Outcome, until: Until, figures: Mapping[str, float]) -> str:
     """Say in one sentence how it ended and what came of it."""
     steps = f"{descent.steps:,} step" + ("" if descent.steps == 1 else "s")
@@ -421,7 +453,7 @@ def _sentence(descent: Descent, outcome: Outcome, until: Until, figures: Mapping
         Outcome.MINIMUM: f"Reached a minimum after {steps}: gradient below {until.gradient_norm or 0:g}",
         Outcome.SATISFIED: f"Reached its goal after {steps}",
         Outcome.OUT_OF_STEPS: f"Took the {steps} it was given",
-        Outcome.OUT_OF_TIME: f"Stopped after {descent.seconds:.1f} s, the time it was given",
+        Outcome.OUT_OF_TIME: f"Stopped after {descent.seconds:.1f} s, {_given(descent, until)}",
         Outcome.NO_MORE_PROGRESS: f"Stopped after {steps}, with no progress in {until.patience} evaluations",
         Outcome.DIVERGED: f"Diverged after {steps}, probably from too high a learning rate",
         Outcome.NOT_FINITE: f"Stopped at step {descent.steps + 1:,}: the loss was no longer a finite number",

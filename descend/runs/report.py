@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from descend.descent.files import write_file
 from descend.runs.page.figures import Recorded, figures
+from descend.runs.page.findings import finding_alarm, finding_section
 from descend.runs.page.markup import Markup, moment, tag, text
 from descend.runs.page.repeating import how_to_repeat
 from descend.runs.page.sections import advice, key_figures, outcome, what_was_run
@@ -52,7 +53,7 @@ def _json(value: Any) -> Markup:
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _header(facts: dict[str, Any], drawn: list[dict[str, Any]]) -> Markup:
+def _header(facts: dict[str, Any], drawn: list[dict[str, Any]], found: list[dict[str, Any]]) -> Markup:
     name, sentence, tone = outcome(facts)
     what = [facts.get("function"), facts.get("method")]
     said = " · ".join(str(w) for w in [*what, moment(facts.get("started"))] if w and w != "–")
@@ -78,6 +79,7 @@ def _header(facts: dict[str, Any], drawn: list[dict[str, Any]]) -> Markup:
             tag("h1", sentence),
             tag("p", said, class_="said"),
             advice(facts),
+            finding_alarm(found),
             class_="hero",
         ),
         tag("dl", cards, class_="keys", aria_label="Key figures") if cards else None,
@@ -163,7 +165,9 @@ def page(run: Reported) -> str:
 
     facts = run.facts
     drawn = figures(run)
+    found = _findings(run.folder)
     sections = [
+        ("findings", "Findings", finding_section(facts, found)),
         ("curves", "Curves", _curves(drawn)),
         ("parameters", "Parameters", parameter_table(facts)),
         ("what", "What was run", what_was_run(facts)),
@@ -199,7 +203,7 @@ def page(run: Reported) -> str:
             ),
             aria_label="Sections",
         ),
-        tag("main", _header(facts, drawn["figures"]), *[_section(*section) for section in sections]),
+        tag("main", _header(facts, drawn["figures"], found), *[_section(*section) for section in sections]),
         tag("footer", tag("p", made, ". One file, no network; the run itself is the folder it lies in.")),
         # The picture maker comes last: the words are on the screen while it is still being read.
         tag("script", _json(drawn), type="application/json", id="data"),
@@ -216,6 +220,15 @@ def _events(folder: Path) -> list[tuple[int, float, str, str]]:
     from descend.descent.record import read_events
 
     return read_events(record)
+
+
+def _findings(folder: Path) -> list[dict[str, Any]]:
+    record = folder / "record.db"
+    if not record.exists():
+        return []
+    from descend.descent.record_file import read_findings
+
+    return read_findings(record)
 
 
 def write_report(run: Reported) -> Path:

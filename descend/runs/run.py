@@ -2,7 +2,7 @@
 
 ==========================  =====================================================================
 ``run.json``                what was run and how it ended (:mod:`descend.runs.facts`)
-``record.db``               metrics and events by step, SQLite (:mod:`descend.descent.record`)
+``record.db``               metrics and events by step, and findings, SQLite (:mod:`descend.descent.record`)
 ``parameters.safetensors``  the best parameters and buffers, by name
 ``state.safetensors``       everything needed to go on (:mod:`descend.descent.state`)
 ``report.html``             the same for a person, in a browser
@@ -24,6 +24,7 @@ from descend.runs.lock import FolderLock
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from descend.diagnosing.finding import Finding
     from descend.functions.problem import Reader
 
 FORMAT = 1
@@ -353,6 +354,23 @@ class Run:
 
     def _not_recorded_yet(self) -> bool:
         return self.facts["outcome"] is None and not (self.folder / RECORD).exists()
+
+    @property
+    def findings(self) -> "list[Finding]":
+        """What was found wrong with it, the most probable root cause first.
+
+        Empty also where nobody watched, or has not yet said anything.
+
+        Raises:
+            RunError: where the record is damaged.
+        """
+        from descend.descent.record_file import read_findings
+        from descend.diagnosing.finding import Finding
+
+        if not (self.folder / RECORD).exists():
+            return []
+        names = Finding.__dataclass_fields__
+        return [Finding(**{name: one[name] for name in names}) for one in read_findings(self.folder / RECORD)]
 
     def report(self) -> Path:
         """Write ``report.html`` and return its path."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from descend.watching.observations import RootFacts, Samples
-from descend.watching.samples import rows
+from descend.watching.samples import picked, rows
 
 BYTES = 2 << 20
 """How much memory the kept examples may take."""
@@ -60,9 +60,11 @@ class Examples:
         if not target.is_floating_point() and target.dim() == 1:
             classes = prediction.shape[1] if prediction.dim() >= 2 else 2
         with torch.no_grad():
-            count = min(len(x), 64)
+            count = max(64, min(256, 16384 // max(1, x[0].numel())))
             found = rows(x, count, FEATURES)
-            y = target.detach()[:count].to("cpu", torch.int64 if classes else torch.float32, copy=True)
+            y = target.detach()[picked(len(x), count)]
+            y = y.to("cpu", torch.int64 if classes else torch.float32, copy=True)
+            count = len(y)
         y = y if classes else y.reshape(count, -1)
         if self._x and (found.shape[1] != self._x[0].shape[1] or y.shape[1:] != self._y[0].shape[1:]):
             return

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from descend.watching.observations import CriterionCall, LayerCall
 from descend.watching.own_losses import LOGARITHMS, PRODUCTS, OwnLosses
-from descend.watching.samples import numbers, some
+from descend.watching.samples import moments, numbers, some
 
 CRITERIA: dict[Any, str] = {
     getattr(F, name): name
@@ -28,6 +29,8 @@ CRITERIA: dict[Any, str] = {
 }
 CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
 RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
+REPEATED, LAYERS = 8, 256
+"""How many calls of one module, and of all, are looked at in a window."""
 RANGES = {"tanh": (-1.0, 1.0), "Tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "Sigmoid": (0.0, 1.0)}
 ACTIVATIONS: dict[Any, str] = {
     f: name
@@ -56,6 +59,7 @@ class Looking(TorchFunctionMode):
         criteria: calls of loss functions.
         equal: (how many were equal, of how many) in comparisons of integers.
         spent: seconds that it took itself.
+        layers_too: whether layers are looked at, and not only loss functions.
         unregistered: modules that were called within another one, which does not list them.
     """
 
@@ -68,7 +72,8 @@ class Looking(TorchFunctionMode):
         super().__init__()
         self.step, self.on_criterion, self.on_root = step, on_criterion, on_root
         self.names: dict[int, str] = {}
-        self.on = False
+        self.on, self.layers_too = False, True
+        self._paused = -1
         self.spent = 0.0
         self.unregistered: dict[int, nn.Module] = {}
         self.order: list[int] = []
@@ -86,6 +91,7 @@ class Looking(TorchFunctionMode):
         self.parts: dict[int, tuple[Tensor, int]] = {}
         self._given_out: Tensor | None = None
         self._made: dict[int, tuple[str, Tensor]] = {}
+        self._times: dict[int, int] = {}
 
     def switch_on(self, within: nn.Module | None = None) -> None:
         """Begin to look; perhaps within a module's call, of which the beginning was missed."""
@@ -93,6 +99,7 @@ class Looking(TorchFunctionMode):
             return
         self.on = True
         self._stack = [within] if within is not None else []
+        self._paused = -1
         self._handles = [
             hooks.register_module_forward_pre_hook(self._enter),
             hooks.register_module_forward_hook(self._leave),
@@ -103,11 +110,11 @@ class Looking(TorchFunctionMode):
         """Cease to look."""
         if not self.on:
             return
-        stack = torch.overrides._get_current_function_mode_stack()
-        if stack and stack[-1] is not self:  # within somebody else's mode: at the next occasion
+        if self._paused < 0 and not self._on_top():  # within somebody else's mode: at the next occasion
             return
         self.on = False
-        self.__exit__(None, None, None)
+        if self._paused < 0:
+            self.__exit__(None, None, None)
         for handle in self._handles:
             handle.remove()
         self._handles = []
@@ -115,6 +122,22 @@ class Looking(TorchFunctionMode):
         self.parts.clear()
         self._given_out = None
         self.own.clear()
+
+    def pause(self) -> None:
+        """Cease to see functions until a module is called, while an optimizer steps."""
+        if self.on and self._paused < 0 and self._on_top():
+            self.__exit__(None, None, None)
+            self._paused = len(torch.overrides._get_current_function_mode_stack())
+
+    def resume(self) -> None:
+        """See functions again, unless another mode was entered meanwhile: it would be left first."""
+        if self._paused >= 0 and len(torch.overrides._get_current_function_mode_stack()) == self._paused:
+            self._paused = -1
+            self.__enter__()
+
+    def _on_top(self) -> bool:
+        stack = torch.overrides._get_current_function_mode_stack()
+        return bool(stack) and stack[-1] is self
 
     # Modules ----------------------------------------------------------------------------------------
     def _enter(self, module: nn.Module, args: Any) -> None:
@@ -127,7 +150,8 @@ class Looking(TorchFunctionMode):
         while self._stack and self._stack.pop() is not module:
             pass
         inside = bool(self._stack)
-        if next(module.children(), None) is None and not _is_criterion(module):
+        leaf = self.layers_too and next(module.children(), None) is None
+        if leaf and not _is_criterion(module) and self._again(id(module)):
             if inside and id(module) not in self.names and next(module.parameters(), None) is not None:
                 self.unregistered[id(module)] = module
             out = output[0] if isinstance(output, tuple) and output else output
@@ -141,6 +165,11 @@ class Looking(TorchFunctionMode):
         if not self._stack and isinstance(output, Tensor) and not _is_criterion(module):
             self._given_out = output
         self.spent += time.perf_counter() - start
+
+    def _again(self, module: int, most: int = REPEATED) -> bool:
+        """Whether one more call of a module is looked at: steps of an episode are many, and alike."""
+        times = self._times[module] = self._times.get(module, 0) + 1
+        return times <= most and len(self.layers) < LAYERS
 
     def _layer(
         self,
@@ -161,13 +190,13 @@ class Looking(TorchFunctionMode):
         if not out.is_floating_point() or not out.numel():
             return
         x = numbers(out)
-        mean, std = float(x.mean()), float(x.std())
-        largest = max(float(x.max()), -float(x.min()))
+        mean, std = moments(x)
+        largest = max(float(np.maximum.reduce(x)), -float(np.minimum.reduce(x)))
         saturated, units, dead, alive = float("nan"), 0, 0, None
         if kind in RANGES:
             low, high = RANGES[kind]
             edge = 0.015 * (high - low)
-            saturated = float(((x < low + edge) | (x > high - edge)).mean())
+            saturated = float(np.count_nonzero((x < low + edge) | (x > high - edge)) / x.size)
         if kind in ("softmax", "Softmax") and out.dim() >= 2 and out.shape[-1] > 1:
             saturated = one_sided(out.detach())
         if kind in RECTIFIERS and out.dim() >= 2 and 1 < out.shape[1] <= 8192 and out.numel() <= 1 << 22:
@@ -180,8 +209,8 @@ class Looking(TorchFunctionMode):
             units, dead = alive.numel(), int((~alive).sum())
         given_std = float("nan")
         if given is not None and given.is_floating_point() and given.numel() > 1:
-            given_std = float(numbers(given, 1024).std())
-        zero = float((x == 0).mean())
+            given_std = moments(numbers(given, 1024))[1]
+        zero = 1.0 - np.count_nonzero(x) / x.size
         self.layers.append(
             LayerCall(
                 name,
@@ -232,7 +261,10 @@ class Looking(TorchFunctionMode):
 
     def _timed(self, see: Callable[..., None], *args: Any) -> None:
         start = time.perf_counter()
-        with suppress(RuntimeError, ValueError, TypeError, IndexError):  # of another form: it was not seen
+        with (
+            suppress(RuntimeError, ValueError, TypeError, IndexError),  # of another form: it was not seen
+            torch._C.DisableTorchFunction(),
+        ):
             see(*args)
         self.spent += time.perf_counter() - start
 
@@ -240,6 +272,8 @@ class Looking(TorchFunctionMode):
         inside = self._stack[-1] if self._stack else None
         if inside is not None and type(inside).__module__ == "torch.nn.modules.activation":
             return  # which is seen itself
+        if not self.layers_too or not self._again(-id(inside), 4 * REPEATED):
+            return
         given = next((a for a in args if isinstance(a, Tensor)), None)
         where = self.names.get(id(inside), "") if inside is not None else ""
         count = sum(c.kind == name for c in self.layers)
@@ -287,7 +321,11 @@ class Looking(TorchFunctionMode):
     def _criterion(self, name: str, args: Any, kwargs: Any, out: Any) -> None:
         prediction = args[0] if args else kwargs.get("input")
         target = args[1] if len(args) > 1 else kwargs.get("target")
-        if not isinstance(prediction, Tensor) or not isinstance(target, Tensor):
+        if (
+            not isinstance(prediction, Tensor)
+            or not isinstance(target, Tensor)
+            or len(self.criteria) > LAYERS
+        ):
             return
         self.own.result(out)
         grad = _enabled()
@@ -305,8 +343,8 @@ def seen(name: str, prediction: Tensor, target: Tensor, out: Any, kwargs: Any) -
     call.weighted = kwargs.get("weight") is not None or kwargs.get("pos_weight") is not None
     p = prediction.detach()
     x = numbers(p)
-    call.prediction_mean, call.prediction_std = float(x.mean()), float(x.std())
-    call.unit_interval = bool(((x >= 0) & (x <= 1)).all())
+    call.prediction_mean, call.prediction_std = moments(x)
+    call.unit_interval = float(np.minimum.reduce(x)) >= 0 and float(np.maximum.reduce(x)) <= 1
     if name in CLASSES and p.dim() >= 2:
         call.classes = p.shape[1]
         part = p[:256].float()
@@ -330,7 +368,7 @@ def seen(name: str, prediction: Tensor, target: Tensor, out: Any, kwargs: Any) -
             call.labels = labels[:256].to("cpu", torch.int64, copy=True)
             return call
     t = numbers(target)
-    call.target_mean, call.target_std = float(t.mean()), float(t.std())
+    call.target_mean, call.target_std = moments(t)
     if name.startswith("binary") and p.shape == target.shape:
         edge = 0.0 if name.endswith("logits") else 0.5
         yes, said = target.detach() > 0.5, p > edge

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
 
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+EVALUATIONS = 3
+"""In how many evaluations layers are looked at, and not only losses."""
+COUNTED = 1e-6
+"""Seconds that counting a call takes."""
 KEPT = 4
 """How many modules that a person calls are kept until the end."""
 PROBED = 20_000_000
@@ -47,9 +51,10 @@ class Modules:
         self._given: dict[int, tuple[Any, ...]] = {}
         self._evaluation: Evaluation | None = None
         self._look_at: Evaluation | None = None
-        self._looked = 0
+        self._looked, self._next_look, self.look_cost = 0, 1, 0.0
         self._kept: list[nn.Module] = []
-        self.unused: dict[int, list[int]] = {}
+        self._since: dict[int, int] = {}
+        self._hooks: list[tuple[weakref.ref[nn.Module], Any]] = []
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderFacts] = weakref.WeakKeyDictionary()
 
     @property
@@ -71,7 +76,32 @@ class Modules:
     def hook(self, module: nn.Module) -> None:
         """Have a module tell whenever it is called."""
         self._root(module)
-        self._watcher.undo.append(module.register_forward_pre_hook(self.called).remove)
+        handle = module.register_forward_pre_hook(self.called)
+        self._hooks.append((weakref.ref(module), handle))
+        self._watcher.undo.append(handle.remove)
+
+    def unhook(self) -> None:
+        """Have no module tell for a while."""
+        for _, handle in self._hooks:
+            handle.remove()
+
+    def rehook(self) -> None:
+        """Have those modules tell again that told before."""
+        alive = [(reference, reference()) for reference, handle in self._hooks]
+        self.unhook()
+        self._hooks = [
+            (reference, module.register_forward_pre_hook(self.called))
+            for reference, module in alive
+            if module is not None
+        ]
+
+    def rested(self, step: int) -> None:
+        """See that a step was taken after an evaluation had been announced."""
+        if self._looking.on:
+            self._leave_evaluation()
+        if self.seen.evaluations and self.seen.evaluations[-1].step >= step - 1:
+            self._watcher.rest.found()
+        self._evaluation = None
 
     def _root(self, module: nn.Module) -> int:
         known = self._roots.get(id(module))
@@ -118,20 +148,22 @@ class Modules:
 
     def called(self, module: nn.Module, args: Any) -> None:
         """See that a person calls a module: the hook of those that are known."""
+        differentiated = torch.is_grad_enabled()
+        if differentiated and self._watcher.window is None and not self._looking.on:
+            self._counted(self._root(module), module.training)
+            self._watcher.cost += COUNTED
+            return
         start = time.perf_counter()
         index = self._root(module)
         facts = self.seen.roots[index]
         given = next((a for a in args if isinstance(a, Tensor)), None)
-        if torch.is_grad_enabled():
-            facts.calls += 1
+        if differentiated:
             matters = module.training
-            facts.calls_in_eval += not matters
-            since = self.unused.setdefault(index, [0, 0])
-            since[0] += 1
-            since[1] += matters
-            self._evaluation = None
+            self._counted(index, matters)
             if self._watcher.window is not None:
-                if not self._looking.on and not self._watcher.compiled:
+                if self._looking.on:
+                    self._looking.resume()
+                elif not self._watcher.compiled:
                     self._looking.switch_on(module)
                 self._watcher.window.modes[index] = matters
                 self._given[index] = args
@@ -141,8 +173,7 @@ class Modules:
                     self._watcher.examples.given(given, self.seen.steps + 1)
                     self._watcher.examples.arguments = args, facts
             elif self._looking.on:
-                self.end_of_evaluation()
-                self._looking.switch_off()
+                self._leave_evaluation()
         else:
             facts.calls_without += 1
             now = self._evaluation
@@ -156,20 +187,52 @@ class Modules:
             now.training += module.training
             if given is not None and given.dim():
                 now.examples += len(given)
-            if now.calls == 1 and self._looked <= len(self.seen.windows):
-                self._looked += 1  # as many evaluations as steps, for where there are more of them
+            if now.calls == 1 and self._evaluation_due():
+                self._looked += 1
+                self._next_look = len(self.seen.evaluations) + 1 + len(self.seen.evaluations) // 6
                 self._look_at = now
+                self._looking.layers_too = self._looked <= EVALUATIONS or self._watcher.window is not None
             if now is self._look_at and now.calls <= 4 and not self._watcher.compiled:
                 if not self._looking.on:
                     self._looking.clear()
                     self._looking.switch_on(module)
-                if given is not None:
+                if given is not None and self._looking.layers_too:
                     now.batches.append(self._batch(given, False, index))
                     self._watcher.examples.held(given)
             elif self._looking.on and self._watcher.window is None:
-                self.end_of_evaluation()
-                self._looking.switch_off()
-        self._watcher.cost += time.perf_counter() - start
+                self._leave_evaluation()
+        took = time.perf_counter() - start
+        if self._looking.on:
+            self._looking.spent += took
+        else:
+            self._watcher.cost += took
+
+    def _counted(self, index: int, training: bool) -> None:
+        """Count a call with gradients enabled."""
+        facts = self.seen.roots[index]
+        facts.calls += 1
+        facts.calls_in_eval += not training
+        self._evaluation = None
+        if self._since.get(index) != self._watcher.backwards:
+            self._since[index] = self._watcher.backwards
+            facts.calls_after = facts.training_after = 0
+        facts.calls_after += 1
+        facts.training_after += training
+
+    def _evaluation_due(self) -> bool:
+        """Whether an evaluation that begins is looked at: all of the first, then fewer and fewer."""
+        if len(self.seen.evaluations) < self._next_look:
+            return False
+        return self._looked < 2 or self.budget.allows(self.look_cost)
+
+    def _leave_evaluation(self) -> None:
+        """Cease to look at an evaluation that is no part of a step that is looked at."""
+        self.end_of_evaluation()
+        self._looking.switch_off()
+        self._looking.layers_too = True
+        cost = self.budget.charge(self._looking.spent)
+        self.look_cost = cost if self._looked > EVALUATIONS else cost / 4  # layers are not looked at for ever
+        self._looking.spent = 0.0
 
     def end_of_evaluation(self) -> None:
         """Note what was seen of an evaluation."""
@@ -186,7 +249,7 @@ class Modules:
         looking.criteria = [c for c in looking.criteria if c.grad]
 
     def _batch(self, given: Tensor, grad: bool, root: int) -> Batch:
-        with torch.no_grad():
+        with torch.no_grad(), torch._C.DisableTorchFunction():
             base = given._base
             larger = base is not None and base.dim() > 0 and given.dim() > 0 and len(base) > len(given)
             of = len(base) if base is not None and larger else 0
@@ -210,6 +273,8 @@ class Modules:
         known = self._roots.get(id(module))
         if known is not None:
             self.seen.roots[known[1]].modes_set += 1
+            if not mode:
+                self._watcher.rest.announced()
         return original(module, mode)
 
     def load(self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any) -> Any:
@@ -249,15 +314,19 @@ class Modules:
             leaves: tensors that a loss's gradient was added to, by their ids.
             moved: tensors of optimizers, by their ids.
         """
-        for index, (calls, training) in self.unused.items():
-            self.seen.roots[index].calls_after, self.seen.roots[index].training_after = calls, training
+        for index, facts in enumerate(self.seen.roots):
+            if self._since.get(index) != self._watcher.backwards:
+                facts.calls_after = facts.training_after = 0
         for reference, index in self._roots.values():
             module = reference()
             args = self._given.pop(index, None)
             if module is not None and args is not None and index < KEPT:
                 own = sum(p.numel() for p in module.parameters())
                 facts = self.seen.roots[index]
-                if own > PROBED or not probe(module, args, facts):
+                asked = False
+                with suppress(Exception):  # of a form that cannot be copied or cut: it is not measured
+                    asked = own <= PROBED and probe(module, args, facts)
+                if not asked:
                     self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
                 else:
                     with suppress(Exception), torch.random.fork_rng():

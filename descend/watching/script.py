@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from descend.errors import UsageError
+from descend.watching.capturing import Capturing
 from descend.watching.observations import Observations
 from descend.watching.watcher import Watcher
 
@@ -15,7 +16,13 @@ class Enough(BaseException):
     """The script is not to go on: as many steps as were asked for were seen."""
 
 
-def watched(script: Path, args: list[str], budget: float = 0.03, steps: int | None = None) -> Observations:
+def watched(
+    script: Path,
+    args: list[str],
+    budget: float = 0.03,
+    steps: int | None = None,
+    capturing: Capturing | None = None,
+) -> Observations:
     """Run a script as ``python script args`` would, and return what was seen.
 
     Args:
@@ -23,6 +30,7 @@ def watched(script: Path, args: list[str], budget: float = 0.03, steps: int | No
         args: its own arguments.
         budget: the share of the training time that watching may take.
         steps: end it after so many steps; by default it runs to its end.
+        capturing: keeps some of its steps, where they are to be played again.
 
     Raises:
         UsageError: where there is no such file.
@@ -43,6 +51,8 @@ def watched(script: Path, args: list[str], budget: float = 0.03, steps: int | No
     sys.argv[:] = [str(script), *args]
     sys.path.insert(0, str(script.parent.resolve()))
     watcher.start()
+    if capturing is not None:
+        capturing.start(watcher.looking)
     ended = "finished"
     try:
         runpy.run_path(str(script), run_name="__main__")
@@ -55,6 +65,8 @@ def watched(script: Path, args: list[str], budget: float = 0.03, steps: int | No
     except Exception as error:
         ended = f"{type(error).__name__}: {error}"
     finally:
+        if capturing is not None:
+            capturing.stop()
         seen = watcher.stop()
         sys.argv[:], sys.path[:] = argv, path
     seen.ended = ended

@@ -35,14 +35,13 @@ from descend.watching.observations import (
     OptimizerFacts,
     Window,
 )
+from descend.watching.optimizers import note, stateful
+from descend.watching.resting import HOOKED, Rest
 from descend.watching.samples import norm, numbers, some, spread
 
-NOTES = 3e-6
-"""Seconds a step for hooks that are only passed through."""
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
-_SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")
 
 
 class Watcher:
@@ -70,25 +69,31 @@ class Watcher:
         self._marks: dict[int, tuple[Tensor, int]] = {}
         self._fresh: set[int] = set()
         self._clipping: dict[int, float] = {}
-        self._pending: tuple[int, dict[int, tuple[Any, Tensor]]] | None = None
+        self.pending: tuple[int, dict[int, tuple[Any, Tensor]]] | None = None
         self._waiting: list[tuple[int, Tensor]] = []
-        self._backwards = self._in_step = 0
+        self.backwards = self.counted = 0
+        self.rest = Rest(self)
+        self.withdraws = True
+        self._loss_hook: tuple[Any, Any] = (None, None)
         self._risks: list[tuple[str, str]] = []
         self._had: dict[int, weakref.ref[Tensor]] = {}
         self._counted: dict[int, float] = {}
         self._leaves: dict[int, Tensor] = {}
         self._traced: set[int] = set()
-        self._step_began = self.cost = self._recent = 0.0
-        self._next = 1
+        self._step_began = self.cost = self.recent = 0.0
+        self.next = 1
         self.compiled = False
+        for owner, names in ((self.modules, ("called",)), (self.looking, ("_enter", "_leave", "_timed"))):
+            for name in names:
+                setattr(owner, name, self._guarded(getattr(owner, name)))
 
     # Beginning and end ------------------------------------------------------------------------------
     def start(self) -> None:
         """Begin to watch."""
-        pre = register_optimizer_step_pre_hook(self._before_step)
-        post = register_optimizer_step_post_hook(self._after_step)
+        pre = register_optimizer_step_pre_hook(self._guarded(self._before_step))
+        post = register_optimizer_step_post_hook(self._guarded(self._after_step))
         self.undo += [pre.remove, post.remove]
-        self._patch(torch.autograd, "backward", self._backward)
+        self._loss_hook = self._patch(torch.autograd, "backward", self._backward)
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
         for kind in (Categorical, Normal):
@@ -101,8 +106,10 @@ class Watcher:
 
     def stop(self) -> Observations:
         """Cease to watch, and return what was seen."""
+        self.rest.end()
         self.modules.end_of_evaluation()
         self.looking.switch_off()
+        self.modules.unhook()
         for undo in reversed(self.undo):
             undo()
         self.undo.clear()
@@ -113,13 +120,27 @@ class Watcher:
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
-        if self.seen.steps:
-            self.seen.accumulates = self._backwards / self.seen.steps
+        if self.counted:
+            self.seen.accumulates = self.backwards / self.counted
         self.modules.at_the_end(self._leaves, self._had)
         self._leaves.clear()
         return self.seen
 
-    def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+    def loss_hook(self) -> bool:
+        """Whether losses are seen now."""
+        return torch.autograd.backward is self._loss_hook[1]
+
+    def take_loss_hook(self) -> None:
+        """See no losses for a while."""
+        if self.loss_hook():
+            torch.autograd.backward = self._loss_hook[0]  # type: ignore[assignment]
+
+    def bring_loss_hook(self) -> None:
+        """See losses again, unless somebody else has taken the place meanwhile."""
+        if torch.autograd.backward is self._loss_hook[0]:
+            torch.autograd.backward = self._loss_hook[1]  # type: ignore[assignment]
+
+    def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> tuple[Any, Any]:
         original = getattr(owner, name)
 
         def patched(*args: Any, **kwargs: Any) -> Any:
@@ -133,6 +154,26 @@ class Watcher:
                 setattr(owner, name, original)
 
         self.undo.append(undo)
+        return original, patched
+
+    def _guarded(self, look: Callable[..., None]) -> Callable[..., None]:
+        """Return what looks, such that its own failure is not the training's."""
+
+        def guarded(*args: Any) -> None:
+            try:
+                look(*args)
+            except Exception as error:
+                self._give_up(error)
+
+        return guarded
+
+    def _give_up(self, error: Exception) -> None:
+        """Look no more; steps and losses are still counted."""
+        said = f"anything looked at after step {self.seen.steps}: {type(error).__name__}: {error}"
+        self.seen.not_measured.append(said[:300])
+        self.looking.switch_off()
+        self.window = self._before = self.pending = None
+        self.next = 1 << 62
 
     def is_compiled(self) -> None:
         """See that something is compiled, which close looks would get in the way of."""
@@ -151,6 +192,7 @@ class Watcher:
         self.window = Window(self.seen.steps + 1, -1)
         self.looking.clear()
         self.cost = 0.0
+        self.budget.open()
         self._mark()
         if not self.compiled:
             self.looking.switch_on()
@@ -165,34 +207,36 @@ class Watcher:
             if optimizer is None or not self.seen.optimizers[index].steps:
                 continue
             for p in _few(optimizer, 8):
-                if p.grad is not None and p.grad.layout == torch.strided and bool(some(p.grad, 512).any()):
+                if p.grad is not None and p.grad.layout == torch.strided and numbers(p.grad, 512).any():
                     self._marks[id(p)] = p, id(p.grad)
 
     def _due(self) -> bool:
         step = self.seen.steps
-        if step >= FIRST and step < self._next:
+        if step < self.next:
             return False
-        typical = self._typical_cost()
-        if not self.budget.allows(typical):
+        # Not the mean: the first window pays for what is done once. And evaluations, which come seldom, are
+        # to find something left.
+        if not self.budget.allows(self.recent + (self.modules.look_cost if step > FIRST else 0.0)):
+            self.next = step + (1 if step < FIRST else 4) + step // 64
             return False
-        self._next = step + max(1, step // 16)
+        self.next = step + (1 if step < FIRST else max(1, step // 16))
         return True
-
-    def _typical_cost(self) -> float:
-        return self._recent  # not the mean: the first window pays for what is done once
 
     # Optimizers -------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.window is None and self.pending is None:
+            return
         if self._only_optimizer is not None and optimizer is not self._only_optimizer:
             return
         start = time.perf_counter()
         if not self.budget.start:
-            self.budget.begin()
-        self._in_step += 1
+            self.budget.begin(processor=not _on_a_device(optimizer))
         index = self._index(optimizer)
-        if self._pending is not None and self._pending[0] == index:
+        if self.pending is not None and self.pending[0] == index:
             self._compare_gradients()
         if self.window is not None:
+            if not args[1:] and not kwargs:  # no closure: there is nothing to see until the step is over
+                self.looking.pause()
             self._look_at_state(optimizer, index)
             with torch.no_grad():
                 self._before = Before(optimizer, self.modules.names)
@@ -201,28 +245,34 @@ class Watcher:
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self._only_optimizer is not None and optimizer is not self._only_optimizer:
             return
+        if self.rest.on and self.rest.step(optimizer):
+            return
         start = time.perf_counter()
-        self._in_step = max(0, self._in_step - 1)
-        self.seen.steps += 1
         index = self._index(optimizer)
+        self.seen.steps += 1
+        self.counted += 1
         facts = self.seen.optimizers[index]
         facts.steps += 1
         facts.last = self.seen.steps
-        self._settings(optimizer, facts)
+        note(optimizer, facts, self.seen.steps)
         if facts.steps == 1:
-            facts.stateful = _stateful(optimizer)
+            facts.stateful = stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
         if self.window is not None:
             self._close(optimizer, index, took, start)
-        else:
-            self.budget.light(took, NOTES + self.cost)
+        elif took:
+            self.budget.light(took, HOOKED + self.cost)
         self.cost = 0.0
         self.modules.stepped()
         if self._due():
             self._open()
-        self._step_began = time.perf_counter()
         if len(self._waiting) >= 64:
             self._flush()
+        if self.withdraws and self.rest.wanted():
+            self.rest.begin()
+            self._step_began = 0.0
+        else:
+            self._step_began = time.perf_counter()
 
     def _close(self, optimizer: Optimizer, index: int, took: float, start: float) -> None:
         window, looking = self.window, self.looking
@@ -236,7 +286,7 @@ class Watcher:
         if self._before is not None:
             with torch.no_grad():
                 window.moved, window.missing = moves(self._before, self._clipping, self.modules.names)
-                self._pending = index, self._before.few(window.moved)
+                self.pending = index, self._before.few(window.moved)
         marked = [p for p, _ in self._marks.values() if self._before is None or id(p) in self._before.ids]
         if marked and window.backwards:
             stale = [p for p in marked if id(p) not in self._fresh and p.grad is not None]
@@ -257,28 +307,32 @@ class Watcher:
         self.window = self._before = None
         self._marks.clear()
         looking.clear()
-        own = self.cost + looking.spent + time.perf_counter() - start
+        own = self.budget.close(self.cost + looking.spent + time.perf_counter() - start)
         looking.spent = 0.0
-        self.budget.close(took + time.perf_counter() - start, own)
-        self._recent = own if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self._recent)
+        self.recent = own / 2 if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self.recent)
 
     def _compare_gradients(self) -> None:
         """See how far gradients of two steps, one after the other, point the same way."""
-        assert self._pending is not None
+        assert self.pending is not None
         with torch.no_grad():
-            pairs: list[Any] = list(self._pending[1].values())
+            pairs: list[Any] = list(self.pending[1].values())
             for p, (moved, old) in pairs:
                 if p.grad is not None and p.grad.layout == torch.strided:
-                    new = numbers(p.grad)
+                    new = numbers(p.grad).astype(np.float64)
                     size = norm(new) * norm(old) if new.shape == old.shape else 0.0
                     if size > 0:
                         moved.cosine = float(np.dot(new, old)) / size
-        self._pending = None
+        self.pending = None
+
+    def known(self, optimizer: Optimizer) -> int | None:
+        """Return the number of an optimizer that has been seen before."""
+        known = self._optimizers.get(id(optimizer))
+        return known[1] if known is not None and (known[0] is None or known[0]() is optimizer) else None
 
     def _index(self, optimizer: Optimizer) -> int:
-        known = self._optimizers.get(id(optimizer))
-        if known is not None and (known[0] is None or known[0]() is optimizer):
-            return known[1]
+        index = self.known(optimizer)
+        if index is not None:
+            return index
         facts = OptimizerFacts(type(optimizer).__name__, self.seen.steps + 1)
         self.seen.optimizers.append(facts)
         index = len(self.seen.optimizers) - 1
@@ -301,26 +355,8 @@ class Watcher:
                 elif known_facts.optimizer >= 0 and known_facts.moved:
                     known_facts.trained_before = True
                 known_facts.optimizer = index
-        self._settings(optimizer, facts)
+        note(optimizer, facts, self.seen.steps)
         return index
-
-    def _settings(self, optimizer: Optimizer, facts: OptimizerFacts) -> None:
-        groups = optimizer.param_groups
-        last = facts.settings[-1][1] if facts.settings else None
-        if last is not None and len(last) == len(groups):
-            for known, group in zip(last, groups, strict=True):
-                if known["lr"] != group.get("lr", 0.0):
-                    break
-            else:
-                return
-        if len(facts.settings) > 4000:
-            return
-        now = [{name: _plain(g[name]) for name in _SETTINGS if name in g} for g in groups]
-        for g in now:
-            g.setdefault("lr", 0.0)
-        facts.settings.append((self.seen.steps, now))
-        facts.maximize = any(bool(g.get("maximize")) for g in now)
-        facts.stateful = facts.stateful or _stateful(optimizer)
 
     def _look_at_state(self, optimizer: Optimizer, index: int) -> None:
         """See whether an optimizer has lost what it had kept for its parameters."""
@@ -335,9 +371,25 @@ class Watcher:
     def _backward(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
-        self._backwards += 1
-        self.modules.unused.clear()
-        if isinstance(loss, Tensor) and loss.numel() == 1:
+        self.backwards += 1
+        if isinstance(loss, Tensor):
+            try:
+                self._see_loss(loss)
+            except Exception as error:
+                self._give_up(error)
+        self.cost += time.perf_counter() - start
+        out = original(tensors, *args, **kwargs)
+        if self.window is not None:
+            start = time.perf_counter()
+            try:
+                self._see_gradients()
+            except Exception as error:
+                self._give_up(error)
+            self.cost += time.perf_counter() - start
+        return out
+
+    def _see_loss(self, loss: Tensor) -> None:
+        if loss.numel() == 1:
             if loss.is_cpu:
                 value = loss.item()
                 self.seen.losses.append((self.seen.steps + 1, value))
@@ -345,18 +397,16 @@ class Watcher:
                     self._found_not_finite(loss)
             else:
                 self._waiting.append((self.seen.steps + 1, loss.detach()))
-        if self.window is not None and isinstance(loss, Tensor):
-            self._see_backward(loss)
-        self.cost += time.perf_counter() - start
-        out = original(tensors, *args, **kwargs)
         if self.window is not None:
-            start = time.perf_counter()
-            with torch.no_grad():
-                for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 24)]:
-                    if p.grad is not None and p.grad.layout == torch.strided:
-                        self._clipping[id(p)] = norm(numbers(p.grad))
-            self.cost += time.perf_counter() - start
-        return out
+            with torch._C.DisableTorchFunction():
+                self._see_backward(loss)
+
+    def _see_gradients(self) -> None:
+        """See gradients as backward leaves them, before anybody clips them."""
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 24)]:
+                if p.grad is not None and p.grad.layout == torch.strided:
+                    self._clipping[id(p)] = norm(numbers(p.grad))
 
     def _log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
@@ -374,7 +424,7 @@ class Watcher:
         if seen.sign:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
         for p, mark in self._marks.values():
-            if p.grad is None or id(p.grad) != mark or not bool(some(p.grad, 512).any()):
+            if p.grad is None or id(p.grad) != mark or not numbers(p.grad, 512).any():
                 self._fresh.add(id(p))
         looking.own.parts, looking.own.log_probs = [], []
         self.window.backwards.append(seen)
@@ -422,14 +472,5 @@ def _few(optimizer: Optimizer, count: int) -> list[Tensor]:
     return spread([p for group in optimizer.param_groups for p in group["params"]], count)
 
 
-def _stateful(optimizer: Optimizer) -> bool:
-    owns = [own for own in list(optimizer.state.values())[:4] if isinstance(own, dict)]
-    return any(key != "step" and value is not None for own in owns for key, value in own.items())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return tuple(float(x) for x in value)
-    if isinstance(value, bool | str | type(None)):
-        return value
-    return float(value)
+def _on_a_device(optimizer: Optimizer) -> bool:
+    return any(not p.is_cpu for group in optimizer.param_groups for p in group["params"][:1])

@@ -19,7 +19,7 @@ from descend.errors import RunError
 
 KEYS = [
     "outcome", "method", "lr", "steps", "seconds", "loss", "validation_loss", "metrics", "parameters",
-    "seed", "run",
+    "seed", "run", "findings",
 ]  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def ended(outcome: Outcome, folder: Path):
         "data": {"rows": 90, "examples/test": 30},
         "reader": {"kind": "table"},
     }
-    return SimpleNamespace(facts=facts, folder=folder, outcome=outcome)
+    return SimpleNamespace(facts=facts, folder=folder, outcome=outcome, findings=[])
 
 
 @pytest.fixture

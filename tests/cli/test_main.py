@@ -8,7 +8,7 @@ import pytest
 
 from descend.cli import main
 
-COMMANDS = ["fit", "predict", "report", "methods", "export", "watch", "diagnose", "corpus"]
+COMMANDS = ["fit", "predict", "report", "methods", "export", "watch", "diagnose", "inspect", "corpus"]
 
 
 def test_help_names_every_command(descend):

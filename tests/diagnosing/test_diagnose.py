@@ -13,7 +13,7 @@ import descend
 from descend.cli.main import run
 from descend.diagnosing import diagnose as module
 from descend.diagnosing.causes import CAUSES
-from descend.diagnosing.diagnose import _judged, examine
+from descend.diagnosing.diagnose import examine, judged
 from descend.diagnosing.finding import Finding
 from descend.diagnosing.proof import Effect
 from descend.diagnosing.ranking import WARNING, ranked
@@ -140,17 +140,17 @@ def test_how_sure_a_proof_makes():
 
     helps, fails = [effect(0.5, 0.6, 0.4)], [effect(1.5, 1.6, 1.4)]
     raised = [
-        _judged(finding("dead-units", c), helps, [], True).confidence for c in (0.2, 0.5, 0.9, 0.97, 1.0)
+        judged(finding("dead-units", c), helps, [], True).confidence for c in (0.2, 0.5, 0.9, 0.97, 1.0)
     ]
     assert raised == sorted(raised) and raised[0] > 0.2 and raised[1] > 0.7 and raised[-1] == 0.98
     for confidence in (0.2, 0.5, 0.9, 1.0):
-        lowered = _judged(finding("dead-units", confidence), fails, [], True)
+        lowered = judged(finding("dead-units", confidence), fails, [], True)
         assert lowered.confidence < min(WARNING, confidence) and lowered.severity == "info"
         assert "does not help" in lowered.effect
     # An invariant that was seen broken is broken, and what was not tried to the end is not refuted.
-    assert _judged(finding("symmetric-initial-values", 0.95), fails, [], True).severity == "error"
-    assert _judged(finding("dead-units", 0.6), fails, ["no time"], False).confidence == 0.6
-    assert _judged(finding("dead-units", 0.6), [], ["why"], True).effect == "not tried: why"
+    assert judged(finding("symmetric-initial-values", 0.95), fails, [], True).severity == "error"
+    assert judged(finding("dead-units", 0.6), fails, ["no time"], False).confidence == 0.6
+    assert judged(finding("dead-units", 0.6), [], ["why"], True).effect == "not tried: why"
 
 
 def test_a_healthy_problem_is_not_accused():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from descend.descent.record import Record
+from descend.descent.record_file import write_findings
 
 NAN, INF = math.nan, math.inf
 HOSTILE = "</script><img src=x onerror=\"document.documentElement.dataset.error='owned'\"><!--&'\""
@@ -146,6 +147,63 @@ def with_events(folder, rows):
     record.close()
 
 
+def finding(cause, severity="warning", confidence=0.9, tried=(), **changes):
+    """A finding as a record gives it."""
+    known = {
+        "cause": cause,
+        "severity": severity,
+        "confidence": confidence,
+        "evidence": "A step moves weights by 24% of their size; the loss went from 2.335 to 2.308.",
+        "remedy": "Divide the learning rate by 3 to 10, or warm it up.",
+        "effect": None,
+        "where": "",
+        "step": 518,
+        "explains": (),
+        "tried": list(tried),
+    }
+    return known | changes
+
+
+def experiment(remedy, low, difference, high, verdict, before=2.15):
+    """What became of a remedy, as a diagnosis gives it."""
+    return {
+        "cause": "learning-rate-too-high", "remedy": remedy, "measured": "validation loss", "before": before,
+        "after": before + difference, "difference": difference, "low": low, "high": high, "seeds": 4,
+        "steps": 371, "broken": [1, 0], "verdict": verdict,
+    }  # fmt: skip
+
+
+WATCHING = {
+    "budget": 0.03, "overhead": 0.0213, "seconds": 0.32, "steps": 20000, "windows": 118, "not_measured": [],
+    "concluding(s)": 0.21, "proof": {"seconds": 1.31, "given": 1.5, "left_out": []},
+}  # fmt: skip
+
+
+def alarming(folder):
+    """A run with findings: proved, tried in vain, worse, not tried, and merely possible ones."""
+    proved = [
+        experiment("the learning rate divided by 10 (lr 1 → 0.1)", -2.01, -1.95, -1.87, "it helps"),
+    ]
+    vain = [
+        experiment("gradients clipped at norm 1 (clip none → 1)", -0.31, 0.02, 0.35, "it does not help"),
+        experiment("torch's default initial values", 0.4, 0.9, 1.4, "it does not help"),
+        experiment("momentum 0.9", -0.09, -0.06, -0.03, "it helps too little to be what is wrong"),
+    ]
+    said = "With the learning rate divided by 10: validation loss 2.15 → 0.20: it helps."
+    not_tried = "not tried: which parameters were meant to learn is for a person to say"
+    rows = [
+        finding("learning-rate-too-high", tried=proved, effect=said, explains=("dead-units", "not-finite")),
+        finding("exploding-gradients", "error", 0.71, tried=vain, effect="It does not help.", where="0.net"),
+        finding("frozen-parameters", confidence=0.55, effect=not_tried, step=0),
+        finding("underfitting", "info", 0.3, effect="not tried: the remedy is proved"),
+        finding("label-noise", "info", 0.16),
+    ]
+    run = FakeRun(folder, digits_facts(watching=WATCHING), digits_series(4000))
+    with_events(folder, EVENT_ROWS)
+    write_findings(folder / "record.db", rows, 20000)
+    return run
+
+
 def surface(folder):
     """A surface: no data, no validation, no metric, no epochs, deterministic, down to exactly zero."""
     loss = [24.2 * math.exp(-0.013 * s) if s < 2400 else 0.0 for s in range(1, 2501)]
@@ -273,7 +331,13 @@ def hostile(folder):
     series[f"{HOSTILE}/validation"] = series.pop("accuracy/validation")
     series |= {f"{HOSTILE}{i}": ([1, 2, 3], [1.0, -2.0, 3.0]) for i in range(10)}
     with_events(folder, [(1, 0.5, HOSTILE, HOSTILE)])
+    tried = [experiment(HOSTILE, -1e300, 1e-300, 1e300, HOSTILE) | {"measured": HOSTILE, "cause": HOSTILE}]
+    tried.append({**tried[0], "low": HOSTILE, "before": None, "steps": HOSTILE})
+    words = dict.fromkeys(("evidence", "remedy", "effect", "where"), HOSTILE)
+    rows = [finding(HOSTILE, tried=tried, explains=(HOSTILE,), **words), finding(HOSTILE, HOSTILE, **words)]
+    write_findings(folder / "record.db", rows, 1)
+    facts["watching"] = {**WATCHING, "overhead": HOSTILE, "not_measured": [HOSTILE], "proof": None}
     return FakeRun(folder, facts, series)
 
 
-RUNS = [finished, surface, not_finite, one_step, cut_off, interrupted, nothing, hostile]
+RUNS = [finished, alarming, surface, not_finite, one_step, cut_off, interrupted, nothing, hostile]

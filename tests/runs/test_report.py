@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sample_runs
-from sample_runs import HOSTILE, RUNS, FakeRun, digits_facts, with_events
+from sample_runs import HOSTILE, RUNS, WATCHING, FakeRun, alarming, digits_facts, with_events
 
 from descend.errors import RunError
 from descend.runs.page.repeating import python_equivalent
@@ -276,3 +276,29 @@ def test_its_looks_are_in_the_package_that_is_installed():
     shipped = project["tool"]["setuptools"]["package-data"]["descend"]
     for name in ("style.css", "page.js"):
         assert any(Path("runs/page", name).match(pattern) for pattern in shipped), f"{name} is left out"
+
+
+def test_findings_stand_with_their_proof(tmp_path):
+    page = write_report(alarming(tmp_path)).read_text(encoding="utf-8")
+    body = page[page.index('id="findings"') : page.index('id="curves"')]
+    assert page.index('href="#findings"') < page.index('id="findings"')
+    for part in (
+        "learning-rate-too-high", "90% sure", "seen from step 518", "Divide the learning rate by 3 to 10",
+        "With the learning rate divided by 10 (lr 1 → 0.1)", "validation loss 2.15 → 0.2 after 371 steps",
+        "Difference −1.95, 95% interval −2.01 to −1.87", "It explains what looks like dead-units, not-finite",
+        "does not help", "makes it worse", "helps too little", "Steps are longer than the valley is wide",
+        "docs/diagnosing.md#learning-rate-too-high", "which parameters were meant to learn",
+        "Possible, without enough evidence", "20,000 steps watched, 118 of them looked at closely",
+        "2.1% of the descent", "Trying remedies took 1.31 s of 1.5 s",
+    ):  # fmt: skip
+        assert part in body, part
+    assert body.count("<svg") == 4
+    assert "Something looks wrong" in page[: page.index('id="findings"')]
+
+
+def test_a_sound_run_says_so_and_one_that_nobody_watched_says_nothing(tmp_path):
+    for name, changes, said in (("a", {"watching": WATCHING}, 1), ("b", {}, 0)):
+        (tmp_path / name).mkdir()
+        page = write_report(FakeRun(tmp_path / name, digits_facts(**changes))).read_text(encoding="utf-8")
+        assert page.count("Nothing wrong was seen.") == page.count('id="findings"') == said
+        assert "Something looks wrong" not in page

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from sample_runs import RUNS, finished, hostile
+from sample_runs import RUNS, alarming, finished, hostile
 
 from descend.runs.report import write_report
 
@@ -24,7 +24,9 @@ FLAGS += ["--disable-background-networking", "--disable-component-update", "--di
 FLAGS += ["--disable-dev-shm-usage"]
 
 # Every run on a phone, the whole one and the one with the longest names on a wide screen too.
-FRAMES = [(make, 390) for make in RUNS] + [(make, 1280) for make in RUNS if make in (finished, hostile)]
+FRAMES = [(make, 390) for make in RUNS] + [
+    (make, 1280) for make in RUNS if make in (finished, alarming, hostile)
+]
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
 

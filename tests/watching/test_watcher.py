@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import descend
 from descend.errors import UsageError
+from descend.watching import resting
 from descend.watching.script import watched
 from descend.watching.watcher import Watcher
 
@@ -181,12 +182,34 @@ def test_a_sample_tells_the_norm_of_the_whole():
     assert moved.gradient == pytest.approx(gradient, rel=0.05)
 
 
-def test_losses_are_known_for_every_step():
+def test_losses_are_known_of_every_step_that_is_not_too_short_to_be_seen(monkeypatch):
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    monkeypatch.setattr(resting, "OF_HOOKS", 1e9)
     with descend.watch(budget=0.001) as watch:
         plain(model, optimizer, 200)
     assert len(watch.seen.losses) == 200 and len(watch.seen.windows) < 100
+
+
+@pytest.mark.parametrize(("of_losses", "fewest"), [(0.0, 24 + 176 // 8), (1e9, 199)])
+def test_short_steps_are_counted_and_otherwise_left_alone(monkeypatch, of_losses, fewest):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    monkeypatch.setattr(resting, "OF_HOOKS", 0.0)
+    monkeypatch.setattr(resting, "OF_LOSSES", of_losses)
+    before = torch.autograd.backward, torch.no_grad.__enter__, dict(model._forward_pre_hooks)
+    with descend.watch(budget=0.001) as watch:
+        plain(model, optimizer, 150)
+        model.eval()
+        with torch.no_grad():
+            model(torch.randn(7, 6))
+        model.train()
+        plain(model, optimizer, 50)
+    assert (torch.autograd.backward, torch.no_grad.__enter__, dict(model._forward_pre_hooks)) == before
+    seen = watch.seen
+    assert seen.steps == seen.optimizers[0].steps == 200 and seen.accumulates == pytest.approx(1, abs=0.1)
+    assert fewest <= len(seen.losses) <= fewest + 30
+    assert [e.step for e in seen.evaluations] == [150] and seen.evaluations[0].examples == 7
 
 
 def test_evaluations_are_told_from_training():
