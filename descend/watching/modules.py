@@ -17,7 +17,7 @@ from descend.watching.moves import facts_of
 from descend.watching.observations import Batch, Evaluation, LoaderFacts, RootFacts
 from descend.watching.probing import first, probe
 from descend.watching.reach import reach
-from descend.watching.samples import fingerprint, some
+from descend.watching.samples import fingerprint, held, some
 
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
@@ -323,26 +323,31 @@ class Modules:
             if module is not None and args is not None and index < KEPT:
                 own = sum(p.numel() for p in module.parameters())
                 facts = self.seen.roots[index]
-                asked = False
+                asked, whole = False, module
+                inner = getattr(module, "module", None)
+                if type(module).__name__ == "DistributedDataParallel" and isinstance(inner, nn.Module):
+                    whole = inner  # the calls of the outer one wait for other processes
+                cut = any(type(p).__name__ == "DTensor" for p in module.parameters())
                 with suppress(Exception):  # of a form that cannot be copied or cut: it is not measured
-                    asked = own <= PROBED and probe(module, args, facts)
+                    asked = own <= PROBED and not cut and probe(whole, args, facts)
                 if not asked:
                     self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
                 else:
                     with suppress(Exception), torch.random.fork_rng():
-                        facts.reach = tuple(reach(copy.deepcopy(module).eval(), args))
-                if facts.copies is not None and facts.copies[1]:
+                        facts.reach = tuple(reach(copy.deepcopy(whole).eval(), args))
+                if facts.copies is not None and facts.copies[1] and not cut:
                     with suppress(Exception), torch.random.fork_rng(), torch.no_grad():
-                        facts.looks_ahead = _looks_ahead(copy.deepcopy(module).eval(), args)
+                        facts.looks_ahead = _looks_ahead(copy.deepcopy(whole).eval(), args)
             for p in module.parameters() if module is not None else ():
                 self._last(p, leaves)
         for p in leaves.values():
             known = moved.get(id(p))
-            if id(p) not in self.names and (known is None or known() is not p):
+            if id(p) not in self.names and (known is None or known() is not p) and held(p):
                 name = self._know(f"unregistered.{len(self.seen.parameters)}", p, nn.Module(), 0)
                 self.seen.parameters[name].registered = False
                 self.seen.parameters[name].first = None  # it is too late to see whether it moves
-            self._last(p, leaves)
+            if held(p):
+                self._last(p, leaves)
         self._kept.clear()
 
     def _last(self, p: Tensor, leaves: dict[int, Tensor]) -> None:

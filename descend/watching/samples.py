@@ -15,9 +15,19 @@ ELEMENTS = 4096
 _NUMPYS = (torch.float32, torch.float64)
 
 
+def local(x: Tensor) -> Tensor:
+    """Return what this process has of a tensor that is cut between processes; any other as it is."""
+    return x.detach().to_local() if type(x).__name__ == "DTensor" else x  # type: ignore[attr-defined]
+
+
+def held(x: Tensor) -> bool:
+    """Whether a tensor's memory is there: that of gathered parts is freed, and the tensor is left."""
+    return x.layout != torch.strided or not x.numel() or local(x).untyped_storage().nbytes() > 0
+
+
 def some(x: Tensor, count: int = ELEMENTS) -> Tensor:
     """Return at most so many elements of a tensor, evenly spaced, as one dimension; they share its memory."""
-    flat = x.detach()
+    flat = local(x).detach()
     flat = flat.reshape(-1) if flat.is_contiguous() else flat.flatten()
     n = flat.numel()
     return flat if n <= count else flat[:: -(-n // count)]
@@ -36,6 +46,7 @@ def numbers(x: Tensor, count: int = ELEMENTS) -> np.ndarray:
 
     What is computed of a few thousand numbers takes a third of the time there.
     """
+    x = local(x)
     if x.is_cpu and x.layout == torch.strided and x.dtype in _NUMPYS and not x.is_neg() and x.is_contiguous():
         whole = x.detach().numpy().reshape(-1)
         return whole if whole.size <= count else whole[:: -(-whole.size // count)]
