@@ -32,12 +32,12 @@ class Examples:
 
     def given(self, x: Tensor, step: int) -> None:
         """See what a module was given while training."""
-        if x.is_floating_point() and x.dim() >= 2 and self._bytes < BYTES:
+        if _dense(x) and self._bytes < BYTES:
             self._given = x, step
 
     def held(self, x: Tensor) -> None:
         """See what a module was given while it was evaluated."""
-        if x.is_floating_point() and x.dim() >= 2 and self._held_bytes < BYTES // 2:
+        if _dense(x) and self._held_bytes < BYTES // 2:
             with torch.no_grad():
                 found = rows(x, 128, FEATURES)
             if not self._held or found.shape[1] == self._held[0].shape[1]:
@@ -87,11 +87,17 @@ class Examples:
         return torch.cat(self._held) if self._held else None
 
 
+def _dense(x: Tensor) -> bool:
+    return x.is_floating_point() and x.dim() >= 2 and x.layout == torch.strided
+
+
 def copied(args: tuple[Any, ...], target: Tensor) -> tuple[int, int, float] | None:
     """Return in which argument targets of sequences stand, how many places further on, and their share."""
     with torch.no_grad():
         for i, x in enumerate(args):
-            if not isinstance(x, Tensor) or x.dim() not in (2, 3) or len(x) > target.numel():
+            if not isinstance(x, Tensor) or x.dim() not in (2, 3) or x.layout != torch.strided:
+                continue
+            if len(x) > target.numel():
                 continue
             if x.is_floating_point() != target.is_floating_point() or x.shape[1] < 4:
                 continue

@@ -76,18 +76,19 @@ class Budget:
         self._note += 0.1 * (own - self._note) if self._note else own
         self._notes += own
 
-    def close(self, own: float) -> float:
+    def close(self, own: float, alone: bool = True) -> float:
         """A close look is over.
 
         Args:
             own: seconds that it knows to have taken itself.
+            alone: whether nothing but a step came in between, no evaluation.
 
         Returns:
             seconds that it took: those by which the step was longer than an ordinary one, if known.
         """
         busy = self._busy(self._opened)
         took = (time.perf_counter() - self._opened[0]) * busy
-        if self.typical:
+        if self.typical and alone:
             longer = took - self.typical * self._busy(self._started)
             own = max(busy * own, min(longer, 2 * own))
         else:

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from descend.watching.observations import CriterionCall, LayerCall
 from descend.watching.own_losses import LOGARITHMS, PRODUCTS, OwnLosses
-from descend.watching.samples import moments, numbers, some
+from descend.watching.samples import moments, numbers, picked, some
 
 CRITERIA: dict[Any, str] = {
     getattr(F, name): name
@@ -29,6 +29,8 @@ CRITERIA: dict[Any, str] = {
 }
 CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
 RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
+ALIVE = 1 << 18
+"""Of how many numbers at most it is asked whether units are alive."""
 REPEATED, LAYERS = 8, 256
 """How many calls of one module, and of all, are looked at in a window."""
 RANGES = {"tanh": (-1.0, 1.0), "Tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "Sigmoid": (0.0, 1.0)}
@@ -203,9 +205,8 @@ class Looking(TorchFunctionMode):
             # Units are the second dimension of pictures and the last of everything else.
             unit = 1 if out.dim() in (2, 4, 5) else -1
             others = [d for d in range(out.dim()) if d != unit % out.dim()]
-            alive = (
-                (out.detach() > 0).any(dim=others[0]) if len(others) == 1 else out.detach().amax(others) > 0
-            )
+            part = out.detach()[picked(len(out), max(16, (ALIVE * len(out)) // out.numel()))]
+            alive = (part > 0).any(dim=others[0]) if len(others) == 1 else part.amax(others) > 0
             units, dead = alive.numel(), int((~alive).sum())
         given_std = float("nan")
         if given is not None and given.is_floating_point() and given.numel() > 1:

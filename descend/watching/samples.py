@@ -16,13 +16,17 @@ _NUMPYS = (torch.float32, torch.float64)
 
 
 def local(x: Tensor) -> Tensor:
-    """Return what this process has of a tensor that is cut between processes; any other as it is."""
-    return x.detach().to_local() if type(x).__name__ == "DTensor" else x  # type: ignore[attr-defined]
+    """Return what there is to look at: this process's part of a tensor that is cut, a sparse one's values."""
+    if type(x).__name__ == "DTensor":
+        return x.detach().to_local()  # type: ignore[attr-defined]
+    if x.layout == torch.strided:
+        return x
+    return x.detach()._values() if x.layout == torch.sparse_coo else x.detach().values()
 
 
 def held(x: Tensor) -> bool:
     """Whether a tensor's memory is there: that of gathered parts is freed, and the tensor is left."""
-    return x.layout != torch.strided or not x.numel() or local(x).untyped_storage().nbytes() > 0
+    return not x.numel() or local(x).untyped_storage().nbytes() > 0
 
 
 def some(x: Tensor, count: int = ELEMENTS) -> Tensor:
@@ -85,6 +89,7 @@ def share(x: Tensor) -> float:
 
 def fingerprint(x: Tensor) -> int:
     """Return a number that is the same for the same contents."""
+    x = local(x)
     flat = x.detach().reshape(-1)
     # An odd stride: an even one may meet the same column of every picture, which is often its empty edge.
     part = flat[:: (-(-flat.numel() // 512)) | 1] if flat.numel() > 512 else flat

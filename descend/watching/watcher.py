@@ -277,7 +277,8 @@ class Watcher:
     def _close(self, optimizer: Optimizer, index: int, took: float, start: float) -> None:
         window, looking = self.window, self.looking
         assert window is not None
-        if self.seen.evaluations and self.seen.evaluations[-1].step >= self.seen.steps - 1:
+        alone = not self.seen.evaluations or self.seen.evaluations[-1].step < self.seen.steps - 1
+        if not alone:
             self.modules.end_of_evaluation()
         looking.switch_off()
         window.step, window.optimizer, window.seconds = self.seen.steps, index, took
@@ -307,7 +308,7 @@ class Watcher:
         self.window = self._before = None
         self._marks.clear()
         looking.clear()
-        own = self.budget.close(self.cost + looking.spent + time.perf_counter() - start)
+        own = self.budget.close(self.cost + looking.spent + time.perf_counter() - start, alone)
         looking.spent = 0.0
         self.recent = own / 2 if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self.recent)
 
