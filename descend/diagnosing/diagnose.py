@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -291,17 +291,20 @@ def proved_by_trying(
             deadline=deadline,
         )
         plan = plans.pop(one.cause)
-        effects, skipped, complete = _tried(room, one, plan, sum(map(len, plans.values())))
+        pairs, skipped, complete = tried(
+            lambda remedy, until, room=room, where=one.where: room.compare(remedy, where, until),
+            plan,
+            sum(map(len, plans.values())),
+            room.deadline,
+            room.steps,
+        )
+        effects = [effect for _, effect in pairs]
         said.tried += [{"cause": one.cause, **effect.as_json()} for effect in effects]
         said.left_out += [f"{one.cause}, {reason}" for reason in skipped]
         outcome = judged(one, effects, skipped, complete)
         helped = bool(effects) and effects[-1].verdict is Verdict.HELPS
         (proved if helped else said.findings).append(outcome)
-
-    def order(f: Finding) -> float:
-        return -f.confidence
-
-    said.findings = sorted(proved, key=order) + sorted(said.findings, key=order)
+    said.findings = proved_first(proved, said.findings)
     return said
 
 
@@ -312,28 +315,49 @@ def _affordable(tried: Sequence[Remedy], watched: Watched, total: int, deadline:
     return int(max(FEWEST, min(MOST, left / (pace * SEEDS * max(arms, 1)), total)))
 
 
-def _tried(
-    room: Laboratory, one: Finding, plan: Sequence[Remedy], others: int
-) -> tuple[list[Effect], list[str], bool]:
-    """Try remedies until one helps; return the effects, why others were not tried, and if time sufficed."""
-    effects: list[Effect] = []
+def tried(
+    compare: Callable[[Any, float], Effect], plan: Sequence[Any], others: int, deadline: float, steps: int
+) -> tuple[list[tuple[Any, Effect]], list[str], bool]:
+    """Try remedies until one helps, each in its share of the time that is left.
+
+    Args:
+        compare: is handed a remedy, which says what it is in ``words``, and the time until which it may take.
+        plan: the remedies.
+        others: how many remedies of other causes are to have as much time.
+        deadline: when everything is to be over, on the clock of ``time.perf_counter``.
+        steps: how many an experiment takes, for what is said of those that there was no time for.
+
+    Returns:
+        (each remedy that was tried with its effect, why others were not, whether the time sufficed)
+    """
+    effects: list[tuple[Any, Effect]] = []
     skipped: list[str] = []
     complete = True
     for place, remedy in enumerate(plan):
         now = time.perf_counter()
-        until = now + (room.deadline - now) / (len(plan) - place + others)
+        until = now + (deadline - now) / (len(plan) - place + others)
         try:
-            effects.append(room.compare(remedy, one.where, until))
+            effect = compare(remedy, until)
         except NotApplicable as reason:
             skipped.append(f"{remedy.words}: {reason}")
             continue
         except OutOfTime:
-            skipped.append(f"{remedy.words}: no time was left for {SEEDS} × {room.steps} steps")
+            skipped.append(f"{remedy.words}: no time was left for {SEEDS} × {steps} steps")
             complete = False
             continue
-        if effects[-1].verdict is Verdict.HELPS:
+        effects.append((remedy, effect))
+        if effect.verdict is Verdict.HELPS:
             break
     return effects, skipped, complete
+
+
+def proved_first(proved: list[Finding], others: list[Finding]) -> list[Finding]:
+    """Return what is proved, the surest first, before all others."""
+
+    def order(f: Finding) -> float:
+        return -f.confidence
+
+    return sorted(proved, key=order) + sorted(others, key=order)
 
 
 def judged(one: Finding, effects: list[Effect], skipped: list[str], complete: bool) -> Finding:

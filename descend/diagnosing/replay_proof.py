@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from descend.diagnosing.changes import NotApplicable
-from descend.diagnosing.diagnose import CAUSES_TRIED, FEWEST, MORE_SEEDS, judged
+from descend.diagnosing.diagnose import CAUSES_TRIED, FEWEST, MORE_SEEDS, judged, proved_first, tried
 from descend.diagnosing.finding import Finding
 from descend.diagnosing.proof import SEEDS, Effect, OutOfTime, Verdict
 from descend.diagnosing.ranking import WARNING
@@ -120,15 +120,21 @@ def _try(said: Proof, room: _Room, found: list[Finding]) -> None:
             said.findings.append(replace(one, effect=f"not tried: {why}"))
             continue
         plan = plans.pop(one.cause)
-        effects, skipped, complete = room.tried(said, one, plan, sum(map(len, plans.values())))
+        pairs, skipped, complete = tried(
+            lambda remedy, until, where=one.where: room.played(remedy, where, until),
+            plan,
+            sum(map(len, plans.values())),
+            room.deadline,
+            room.steps,
+        )
+        for remedy, effect in pairs:
+            hook = f"{remedy.hook}:{one.where}" if remedy.hook == "initialised" else remedy.hook
+            said.tried.append({"cause": one.cause, "hook": hook, **effect.as_json()})
+        effects = [effect for _, effect in pairs]
         said.left_out += [f"{one.cause}, {reason}" for reason in skipped]
         helped = bool(effects) and effects[-1].verdict is Verdict.HELPS
         (proved if helped else said.findings).append(judged(one, effects, skipped, complete))
-
-    def order(f: Finding) -> float:
-        return -f.confidence
-
-    said.findings = sorted(proved, key=order) + sorted(said.findings, key=order)
+    said.findings = proved_first(proved, said.findings)
 
 
 class _Room:
@@ -159,33 +165,14 @@ class _Room:
         self.steps = int(max(FEWEST, min(self.world.steps, left / (self.pace * SEEDS * arms))))
         return self.steps
 
-    def tried(
-        self, said: Proof, one: Finding, plan: tuple[Played, ...], others: int
-    ) -> tuple[list[Effect], list[str], bool]:
-        """Try remedies until one helps; return effects, why others were not tried, and if time sufficed."""
-        effects: list[Effect] = []
-        skipped: list[str] = []
-        complete = True
-        for place, remedy in enumerate(plan):
-            now = time.perf_counter()
-            until = now + (self.deadline - now) / (len(plan) - place + others)
-            try:
-                effects.append(self.compare(remedy, one.where, until))
-            except NotApplicable as reason:
-                skipped.append(f"{remedy.words}: {reason}")
-                continue
-            except OutOfTime:
-                skipped.append(f"{remedy.words}: no time was left for {SEEDS} × {self.steps} steps")
-                complete = False
-                continue
-            except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-                skipped.append(f"{remedy.words}: it cannot be played ({type(error).__name__})")
-                continue
-            hook = f"{remedy.hook}:{one.where}" if remedy.hook == "initialised" else remedy.hook
-            said.tried.append({"cause": one.cause, "hook": hook, **effects[-1].as_json()})
-            if effects[-1].verdict is Verdict.HELPS:
-                break
-        return effects, skipped, complete
+    def played(self, remedy: Played, where: str, until: float) -> Effect:
+        """Compare; a remedy that the captured calls do not bear is one that does not apply."""
+        try:
+            return self.compare(remedy, where, until)
+        except (NotApplicable, OutOfTime):
+            raise
+        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise NotApplicable(f"it cannot be played ({type(error).__name__})") from error
 
     def compare(self, remedy: Played, where: str, until: float) -> Effect:
         """Play a remedy beside the control, for as many seeds as there is time."""

@@ -64,7 +64,7 @@ class Budget:
     @property
     def typical_processor(self) -> float:
         """Seconds of the processor's time that an ordinary step takes."""
-        return self.typical * self._busy(self._started) if self._light >= 5 else 0.0
+        return self.typical * self._busy(self._started)
 
     def light(self, seconds: float, own: float) -> None:
         """An ordinary step took so long, and so much of it went into notes."""
@@ -89,7 +89,7 @@ class Budget:
         busy = self._busy(self._opened)
         took = (time.perf_counter() - self._opened[0]) * busy
         if self.typical and alone:
-            longer = took - self.typical * self._busy(self._started)
+            longer = took - self.typical_processor
             own = max(busy * own, min(longer, 2 * own))
         else:
             own *= UNSEEN * busy

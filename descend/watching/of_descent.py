@@ -73,7 +73,6 @@ class DescentWatcher(Watcher):
         self._glances = 0
         self._rested = 0
         self._leaving = False
-        self.withdraws = False  # by the ways of a loop from outside
 
     # Coming and going -------------------------------------------------------------------------------
     def start(self) -> None:
@@ -283,16 +282,11 @@ class DescentWatcher(Watcher):
     def guarded(self, look: Callable[..., object]) -> Callable[..., None]:
         """Return what looks, such that its own failure is not the descent's."""
 
-        def guarded(*args: Any) -> None:
-            try:
-                with np.errstate(all="ignore"):  # numbers that overflow are seen as such, and not warned of
-                    look(*args)
-            except Exception as error:
-                self._give_up(error)
+        def quiet(*args: Any) -> None:
+            with np.errstate(all="ignore"):  # numbers that overflow are seen as such, and not warned of
+                look(*args)
 
-        return guarded
-
-    _guarded = guarded
+        return super().guarded(quiet)
 
     def _give_up(self, error: Exception) -> None:
         if self.failure is None:

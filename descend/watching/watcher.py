@@ -85,13 +85,13 @@ class Watcher:
         self.compiled = False
         for owner, names in ((self.modules, ("called",)), (self.looking, ("_enter", "_leave", "_timed"))):
             for name in names:
-                setattr(owner, name, self._guarded(getattr(owner, name)))
+                setattr(owner, name, self.guarded(getattr(owner, name)))
 
     # Beginning and end ------------------------------------------------------------------------------
     def start(self) -> None:
         """Begin to watch."""
-        pre = register_optimizer_step_pre_hook(self._guarded(self._before_step))
-        post = register_optimizer_step_post_hook(self._guarded(self._after_step))
+        pre = register_optimizer_step_pre_hook(self.guarded(self._before_step))
+        post = register_optimizer_step_post_hook(self.guarded(self._after_step))
         self.undo += [pre.remove, post.remove]
         self._loss_hook = self._patch(torch.autograd, "backward", self._backward)
         self._patch(nn.Module, "train", self.modules.train)
@@ -156,7 +156,7 @@ class Watcher:
         self.undo.append(undo)
         return original, patched
 
-    def _guarded(self, look: Callable[..., None]) -> Callable[..., None]:
+    def guarded(self, look: Callable[..., object]) -> Callable[..., None]:
         """Return what looks, such that its own failure is not the training's."""
 
         def guarded(*args: Any) -> None:
