@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from descend.diagnosing.changes import NotApplicable
 from descend.diagnosing.remedies import NO_REMEDY
 from descend.diagnosing.replay import OWN, Arguments, Judge, Variant, World
-from descend.watching.looking import CLASSES, CRITERIA
+from descend.watching.criteria import CLASSES, CRITERIA
 from descend.watching.tape import Call, Out, Tape, Value
 
 PROBABILITIES = ("binary_cross_entropy_with_logits", "cross_entropy")

@@ -90,7 +90,7 @@ class Budget:
         took = (time.perf_counter() - self._opened[0]) * busy
         if self.typical and alone:
             longer = took - self.typical_processor
-            own = max(busy * own, min(longer, 2 * own))
+            own = max(busy * own, min(longer, 3 * own))
         else:
             own *= UNSEEN * busy
         self._own += own

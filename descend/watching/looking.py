@@ -14,23 +14,17 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
+from descend.watching.criteria import CRITERIA, deviation, seen
+from descend.watching.later import Later
 from descend.watching.observations import CriterionCall, LayerCall
 from descend.watching.own_losses import LOGARITHMS, PRODUCTS, OwnLosses
-from descend.watching.samples import moments, numbers, picked, some
+from descend.watching.samples import as_it_lies, moments, numbers, picked
 
-CRITERIA: dict[Any, str] = {
-    getattr(F, name): name
-    for name in (
-        *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),
-        *("binary_cross_entropy", "binary_cross_entropy_with_logits", "poisson_nll_loss"),
-        *("gaussian_nll_loss", "cosine_embedding_loss", "margin_ranking_loss", "triplet_margin_loss"),
-        *("hinge_embedding_loss", "multi_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss"),
-    )
-}
-CLASSES = ("cross_entropy", "nll_loss", "multi_margin_loss")
 RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
-ALIVE = 1 << 18
-"""Of how many numbers at most it is asked whether units are alive."""
+ALIVE = 1 << 16
+"""Of how many numbers, about, it is asked whether units are alive."""
+OUTPUTS, INPUTS, ROWS = 1024, 256, 128
+"""How many numbers of a layer's output and of its input are kept, and rows of a softmax."""
 REPEATED, LAYERS = 8, 256
 """How many calls of one module, and of all, are looked at in a window."""
 RANGES = {"tanh": (-1.0, 1.0), "Tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "Sigmoid": (0.0, 1.0)}
@@ -46,6 +40,7 @@ ACTIVATIONS: dict[Any, str] = {
 DIFFERENCES = {Tensor.sub, Tensor.__sub__, Tensor.__rsub__, torch.sub, torch.subtract, Tensor.subtract}
 PARTS = {Tensor.__getitem__, torch.index_select, Tensor.index_select}
 EQUALITIES = {Tensor.eq, Tensor.__eq__, torch.eq}
+_OF_INTEREST = {*CRITERIA, *ACTIVATIONS, *DIFFERENCES, *PRODUCTS, *LOGARITHMS, *PARTS, *EQUALITIES}
 
 
 class Looking(TorchFunctionMode):
@@ -53,6 +48,7 @@ class Looking(TorchFunctionMode):
 
     Args:
         step: tells the number of the step that comes next.
+        later: computes what is told, of what is copied.
         on_criterion: is handed each loss function's call, with prediction, target and result.
         on_root: is handed each module that a person calls, with its arguments.
 
@@ -68,11 +64,13 @@ class Looking(TorchFunctionMode):
     def __init__(
         self,
         step: Callable[[], int],
+        later: Later,
         on_criterion: Callable[[Tensor, Tensor, Tensor], None],
         on_root: Callable[[nn.Module, Any], None],
     ):
         super().__init__()
-        self.step, self.on_criterion, self.on_root = step, on_criterion, on_root
+        self.step, self.later = step, later
+        self.on_criterion, self.on_root = on_criterion, on_root
         self.names: dict[int, str] = {}
         self.on, self.layers_too = False, True
         self._paused = -1
@@ -191,52 +189,37 @@ class Looking(TorchFunctionMode):
             self._made[id(out)] = (name, out)
         if not out.is_floating_point() or not out.numel():
             return
-        x = numbers(out)
-        mean, std = moments(x)
-        largest = max(float(np.maximum.reduce(x)), -float(np.minimum.reduce(x)))
-        saturated, units, dead, alive = float("nan"), 0, 0, None
-        if kind in RANGES:
-            low, high = RANGES[kind]
-            edge = 0.015 * (high - low)
-            saturated = float(np.count_nonzero((x < low + edge) | (x > high - edge)) / x.size)
-        if kind in ("softmax", "Softmax") and out.dim() >= 2 and out.shape[-1] > 1:
-            saturated = one_sided(out.detach())
+        alive = rows = sizes = None
         if kind in RECTIFIERS and out.dim() >= 2 and 1 < out.shape[1] <= 8192 and out.numel() <= 1 << 22:
-            # Units are the second dimension of pictures and the last of everything else.
-            unit = 1 if out.dim() in (2, 4, 5) else -1
-            others = [d for d in range(out.dim()) if d != unit % out.dim()]
-            part = out.detach()[picked(len(out), max(16, (ALIVE * len(out)) // out.numel()))]
-            alive = (part > 0).any(dim=others[0]) if len(others) == 1 else part.amax(others) > 0
-            units, dead = alive.numel(), int((~alive).sum())
-        given_std = float("nan")
+            alive = _alive(out.detach())
+        elif kind in ("softmax", "Softmax") and out.dim() >= 2 and out.shape[-1] > 1:
+            rows = out.detach().flatten(0, -2)
+            rows = rows[:: -(-len(rows) // ROWS)].to("cpu", torch.float32, copy=True)
         if given is not None and given.is_floating_point() and given.numel() > 1:
-            given_std = moments(numbers(given, 1024))[1]
-        zero = 1.0 - np.count_nonzero(x) / x.size
-        self.layers.append(
-            LayerCall(
-                name,
-                kind,
-                training,
-                grad,
-                tuple(out.shape),
-                mean,
-                std,
-                largest,
-                zero,
-                saturated,
-                units,
-                dead,
-                follows,
-                mean - mean == 0,
-                given_std,
-                alive,
-            )
+            sizes = numbers(as_it_lies(given), INPUTS).copy()
+        nan = float("nan")
+        call = LayerCall(
+            name,
+            kind,
+            training,
+            grad,
+            tuple(out.shape),
+            *(nan, nan, nan, nan, nan),
+            *(0, 0),
+            follows,
+            True,
+            nan,
+            alive,
         )
+        self.layers.append(call)
+        self.later.put(_fill, call, numbers(as_it_lies(out), OUTPUTS).copy(), sizes, rows)
 
     # Functions --------------------------------------------------------------------------------------
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call a function, and see what it was if it is of interest."""
         out = func(*args, **(kwargs or {}))
+        if func not in _OF_INTEREST:
+            return out
         if func in CRITERIA:
             self._timed(self._criterion, CRITERIA[func], args, kwargs or {}, out)
         elif func in ACTIVATIONS:
@@ -308,7 +291,7 @@ class Looking(TorchFunctionMode):
         if prediction.numel() != self._given_out.numel():
             return
         with torch.no_grad():
-            call = seen("deviation", prediction, target, out.detach().square(), {})
+            call = deviation(prediction, target, out, self.later)
         call.step, call.grad = self.step(), _enabled()
         self.criteria.append(call)
         self.own.result(out, out.detach())
@@ -331,66 +314,44 @@ class Looking(TorchFunctionMode):
         self.own.result(out)
         grad = _enabled()
         with torch.no_grad():
-            call = seen(name, prediction, target, out, kwargs)
+            call = seen(name, prediction, target, out, kwargs, self.later)
         call.step, call.grad = self.step(), grad
         self.criteria.append(call)
         self.on_criterion(prediction, target, out)
 
 
-def seen(name: str, prediction: Tensor, target: Tensor, out: Any, kwargs: Any) -> CriterionCall:
-    """Return what is told of a call of a loss function."""
-    value = float(out.detach().float().mean()) if isinstance(out, Tensor) else float("nan")
-    call = CriterionCall(name, tuple(prediction.shape), tuple(target.shape), value, _enabled())
-    call.weighted = kwargs.get("weight") is not None or kwargs.get("pos_weight") is not None
-    p = prediction.detach()
-    x = numbers(p)
-    call.prediction_mean, call.prediction_std = moments(x)
-    call.unit_interval = float(np.minimum.reduce(x)) >= 0 and float(np.maximum.reduce(x)) <= 1
-    if name in CLASSES and p.dim() >= 2:
-        call.classes = p.shape[1]
-        part = p[:256].float()
-        if call.classes > 1:
-            sums = part.sum(1)
-            call.probabilities = bool((part >= 0).all()) and bool((sums - 1).abs().max() < 1e-3)
-            call.log_probabilities = bool((part <= 1e-6).all()) and bool(
-                (part.exp().sum(1) - 1).abs().max() < 1e-3
-            )
-        if not target.is_floating_point():
-            labels = target.detach().flatten()
-            best = p.argmax(1).flatten()
-            valid = (labels >= 0) & (labels < call.classes)
-            labels, best = labels[valid], best[valid]
-            if labels.numel():
-                call.accuracy = float((labels == best).float().mean())
-            if call.classes <= 1000:
-                call.counts = torch.bincount(labels, minlength=call.classes).tolist()
-                call.predicted = torch.bincount(best, minlength=call.classes).tolist()
-                call.hits = torch.bincount(best[best == labels], minlength=call.classes).tolist()
-            call.labels = labels[:256].to("cpu", torch.int64, copy=True)
-            return call
-    t = numbers(target)
-    call.target_mean, call.target_std = moments(t)
-    if name.startswith("binary") and p.shape == target.shape:
-        edge = 0.0 if name.endswith("logits") else 0.5
-        yes, said = target.detach() > 0.5, p > edge
-        call.accuracy = float((some(yes) == some(said)).float().mean())
-        if p.numel() == len(p) or (p.dim() > 2 and p.shape[1] == 1):  # not several labels an example
-            positive, hits = int(yes.sum()), int((yes & said).sum())
-            predicted = int(said.sum())
-            call.counts = [p.numel() - positive, positive]
-            call.predicted = [p.numel() - predicted, predicted]
-            call.hits = [p.numel() - positive - predicted + hits, hits]
-        if p.numel() == len(p):
-            call.labels = (target.detach().flatten()[:256] > 0.5).to("cpu", torch.int64)
-    elif target.numel() == len(target):
-        call.labels = target.detach().flatten()[:256].to("cpu", torch.float32, copy=True)
-    return call
+def _alive(out: Tensor) -> Tensor:
+    """Return which units are not zero for all of (a part of) a batch."""
+    # Units are the second dimension of pictures and the last of everything else.
+    unit = 1 if out.dim() in (2, 4, 5) else out.dim() - 1
+    part = out[picked(len(out), max(16, ALIVE * len(out) // out.numel()))]
+    for place in range(2, out.dim() if unit == 1 else 1):  # of large pictures every other line, and so on
+        stride = part.numel() // ALIVE + 1
+        part = part[(slice(None),) * place + (slice(None, None, min(stride, 4)),)]
+    others = [d for d in range(out.dim()) if d != unit]
+    return (part > 0).any(dim=others[0]) if len(others) == 1 else part.amax(others) > 0
 
 
-def one_sided(weights: Tensor) -> float:
+def _fill(call: LayerCall, x: np.ndarray, given: np.ndarray | None, rows: Tensor | None) -> None:
+    """Compute what is told of a layer's call."""
+    call.mean, call.std = moments(x)
+    call.largest = max(float(np.maximum.reduce(x)), -float(np.minimum.reduce(x)))
+    call.zero = 1.0 - np.count_nonzero(x) / x.size
+    call.finite = call.mean - call.mean == 0
+    if call.kind in RANGES:
+        low, high = RANGES[call.kind]
+        edge = 0.015 * (high - low)
+        call.saturated = float(np.count_nonzero((x < low + edge) | (x > high - edge)) / x.size)
+    if rows is not None:
+        call.saturated = one_sided(rows)
+    if call.alive is not None:
+        call.units, call.dead = call.alive.numel(), int((~call.alive).sum())
+    if given is not None:
+        call.input_std = moments(given)[1]
+
+
+def one_sided(rows: Tensor) -> float:
     """Return the share of rows of a softmax (over its last dimension) that give nearly all to one place."""
-    rows = weights.flatten(0, -2)
-    rows = rows[:: -(-len(rows) // 256)].float()
     if bool((rows.sum(1) - 1).abs().max() > 1e-2):  # over another dimension
         return float("nan")
     return float((rows.amax(1) > 0.97).float().mean())

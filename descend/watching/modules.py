@@ -275,6 +275,8 @@ class Modules:
             self.seen.roots[known[1]].modes_set += 1
             if not mode:
                 self._watcher.rest.announced()
+            elif self._looking.on and self._watcher.window is None:
+                self._leave_evaluation()  # which is over: what comes next may be many small operations
         return original(module, mode)
 
     def load(self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any) -> Any:

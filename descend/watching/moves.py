@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from descend.watching.later import Later
 from descend.watching.observations import Moved, ParameterFacts
 from descend.watching.samples import norm, numbers, share, some, spread
 
@@ -23,10 +23,9 @@ class Before:
 
     Args:
         optimizer: it.
-        names: of parameters, by their ids.
     """
 
-    def __init__(self, optimizer: Optimizer, names: Mapping[int, str]):
+    def __init__(self, optimizer: Optimizer):
         every = [p for group in optimizer.param_groups for p in group["params"]]
         self.missing = [p for p in every if p.grad is None]
         moving = [p for p in every if p.grad is not None and p.grad.layout == torch.strided]
@@ -34,47 +33,56 @@ class Before:
         moving = spread(moving, COUNT)
         self.ids = {id(p) for p in every}
         self.parameters = moving
-        self.w = [numbers(p).astype(np.float64) for p in moving]
-        self.g = [numbers(p.grad).astype(np.float64) for p in moving if p.grad is not None]
+        self.w = [numbers(p).copy() for p in moving]
+        self.g = [numbers(p.grad).copy() for p in moving if p.grad is not None]
 
-    def few(self, moved: list[Moved]) -> dict[int, tuple[Any, Any]]:
-        """Return some of the gradients in double, to compare the next ones with."""
+    def few(self, moved: list[Moved]) -> list[tuple[Tensor, Moved, np.ndarray]]:
+        """Return some of the gradients, to compare the next ones with."""
         pairs = list(zip(self.parameters, moved, self.g, strict=True))
-        return {id(p): (p, (m, g)) for p, m, g in pairs[:: max(1, len(pairs) // 6)]}
+        return pairs[:: max(1, len(pairs) // 6)]
 
 
 def moves(
-    before: Before, clipping: Mapping[int, float], names: Mapping[int, str]
+    before: Before, clipping: Mapping[int, np.ndarray], names: Mapping[int, str], later: Later
 ) -> tuple[list[Moved], list[str]]:
-    """Return how parameters moved, and the names of those without a gradient.
+    """Return how parameters moved, once ``later`` is settled, and the names of those without a gradient.
 
     Args:
         before: the step.
-        clipping: norms of (samples of) gradients as backward left them, by id.
+        clipping: (samples of) gradients as backward left them, by id.
         names: of parameters, by id.
+        later: computes it.
     """
     found = []
     for p, w, g in zip(before.parameters, before.w, before.g, strict=True):
-        scale = share(p)
-        delta = numbers(p) - w
-        weight, gradient, update = norm(w), norm(g), norm(delta)
-        along = float(np.dot(delta, g)) / (update * gradient) if update * gradient > 0 else 0.0
-        decayed = float(np.dot(delta, w)) / (update * weight) if update * weight > 0 else 0.0
-        known = clipping.get(id(p), float("nan"))
-        found.append(
-            Moved(
-                names.get(id(p), ""),
-                weight * scale,
-                gradient * scale,
-                known * scale,
-                update * scale,
-                along,
-                float((g == 0).mean()),
-                gradient - gradient == 0,
-                decayed,
-            )
-        )
+        moved = Moved(names.get(id(p), ""))
+        later.put(_fill, moved, w, g, numbers(p).copy(), clipping.get(id(p)), share(p))
+        found.append(moved)
     return found, [names.get(id(p), "") for p in before.missing]
+
+
+def _fill(
+    moved: Moved, w: np.ndarray, g: np.ndarray, now: np.ndarray, before: np.ndarray | None, scale: float
+) -> None:
+    w, g = w.astype(np.float64), g.astype(np.float64)
+    delta = now - w
+    weight, gradient, update = norm(w), norm(g), norm(delta)
+    moved.weight, moved.gradient, moved.update = weight * scale, gradient * scale, update * scale
+    if before is not None:
+        moved.before_clipping = norm(before) * scale
+    if update * gradient > 0:
+        moved.along = float(np.dot(delta, g)) / (update * gradient)
+    if update * weight > 0:
+        moved.decayed = float(np.dot(delta, w)) / (update * weight)
+    moved.zero = float((g == 0).mean())
+    moved.finite = gradient - gradient == 0
+
+
+def compared(moved: Moved, old: np.ndarray, new: np.ndarray) -> None:
+    """Note how far the next gradient points the same way."""
+    size = norm(new) * norm(old) if new.shape == old.shape else 0.0
+    if size > 0:
+        moved.cosine = float(np.dot(new.astype(np.float64), old)) / size
 
 
 def facts_of(

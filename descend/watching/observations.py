@@ -115,14 +115,14 @@ class Moved:
     """
 
     name: str
-    weight: float
-    gradient: float
-    before_clipping: float
-    update: float
-    along: float
-    zero: float
-    finite: bool
-    decayed: float
+    weight: float = float("nan")
+    gradient: float = float("nan")
+    before_clipping: float = float("nan")
+    update: float = float("nan")
+    along: float = 0.0
+    zero: float = 0.0
+    finite: bool = True
+    decayed: float = 0.0
     cosine: float = float("nan")
 
 

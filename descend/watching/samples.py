@@ -34,7 +34,19 @@ def some(x: Tensor, count: int = ELEMENTS) -> Tensor:
     flat = local(x).detach()
     flat = flat.reshape(-1) if flat.is_contiguous() else flat.flatten()
     n = flat.numel()
-    return flat if n <= count else flat[:: -(-n // count)]
+    return flat if n <= count else flat[:: stride(n, count)]
+
+
+def stride(n: int, count: int) -> int:
+    """Return how far apart at most so many of n elements are: oddly far, to meet every unit and column."""
+    return -(-n // count) | 1 if n > count else 1
+
+
+def as_it_lies(x: Tensor) -> Tensor:
+    """Return the same numbers in the order of their memory: some of them are there without a copy of all."""
+    if x.is_contiguous() or x.layout != torch.strided or x.dim() < 2:
+        return x
+    return x.detach().permute(sorted(range(x.dim()), key=lambda d: -x.stride(d)))
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
@@ -53,7 +65,7 @@ def numbers(x: Tensor, count: int = ELEMENTS) -> np.ndarray:
     x = local(x)
     if x.is_cpu and x.layout == torch.strided and x.dtype in _NUMPYS and not x.is_neg() and x.is_contiguous():
         whole = x.detach().numpy().reshape(-1)
-        return whole if whole.size <= count else whole[:: -(-whole.size // count)]
+        return whole if whole.size <= count else whole[:: stride(whole.size, count)]
     part = some(x, count)
     if part.dtype not in _NUMPYS:
         part = part.float()
@@ -84,15 +96,14 @@ def norm(x: np.ndarray) -> float:
 def share(x: Tensor) -> float:
     """Return the factor from a norm of :func:`some` to the norm of all."""
     n = x.numel()
-    return 1.0 if n <= ELEMENTS else (n / -(-n // -(-n // ELEMENTS))) ** 0.5
+    return 1.0 if n <= ELEMENTS else (n / -(-n // stride(n, ELEMENTS))) ** 0.5
 
 
 def fingerprint(x: Tensor) -> int:
     """Return a number that is the same for the same contents."""
     x = local(x)
     flat = x.detach().reshape(-1)
-    # An odd stride: an even one may meet the same column of every picture, which is often its empty edge.
-    part = flat[:: (-(-flat.numel() // 512)) | 1] if flat.numel() > 512 else flat
+    part = flat[:: stride(flat.numel(), 512)]
     numbers = part.double() if not part.is_complex() else torch.view_as_real(part).double()
     weights = torch.arange(1, numbers.numel() + 1, dtype=torch.float64, device=numbers.device)
     return hash((tuple(x.shape), float((numbers.flatten() * weights).sum()), float(numbers.sum())))

@@ -25,11 +25,13 @@ from torch.utils.data import DataLoader
 from descend.watching import graph
 from descend.watching.batches import Examples
 from descend.watching.budget import Budget
+from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.modules import Modules
-from descend.watching.moves import Before, facts_of, moves
+from descend.watching.moves import Before, compared, facts_of, moves
 from descend.watching.observations import (
     Backward,
+    Moved,
     NotFinite,
     Observations,
     OptimizerFacts,
@@ -37,7 +39,7 @@ from descend.watching.observations import (
 )
 from descend.watching.optimizers import note, stateful
 from descend.watching.resting import HOOKED, Rest
-from descend.watching.samples import norm, numbers, some, spread
+from descend.watching.samples import numbers, some, spread
 
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
@@ -61,15 +63,18 @@ class Watcher:
         self.examples = Examples()
         self.only, self._only_optimizer = model, optimizer
         self.modules = Modules(self)
-        self.looking = Looking(lambda: self.seen.steps + 1, self.examples.criterion, self.modules.discovered)
+        self.later = Later()
+        self.looking = Looking(
+            lambda: self.seen.steps + 1, self.later, self.examples.criterion, self.modules.discovered
+        )
         self._optimizers: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
         self.undo: list[Callable[[], None]] = []
         self.window: Window | None = None
         self._before: Before | None = None
         self._marks: dict[int, tuple[Tensor, int]] = {}
         self._fresh: set[int] = set()
-        self._clipping: dict[int, float] = {}
-        self.pending: tuple[int, dict[int, tuple[Any, Tensor]]] | None = None
+        self._clipping: dict[int, np.ndarray] = {}
+        self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
         self._waiting: list[tuple[int, Tensor]] = []
         self.backwards = self.counted = 0
         self.rest = Rest(self)
@@ -119,6 +124,7 @@ class Watcher:
         if self.seen.not_finite is None and self.seen.steps and self._broken_parameter():
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
+        self.later.settle()
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
         if self.counted:
             self.seen.accumulates = self.backwards / self.counted
@@ -196,6 +202,8 @@ class Watcher:
         self._mark()
         if not self.compiled:
             self.looking.switch_on()
+            if len(self.seen.windows) >= 2 and self.seen.windows[-1].batches:
+                self.looking.pause()  # until a module is called: batches may be made of many small operations
 
     def _mark(self) -> None:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
@@ -239,7 +247,7 @@ class Watcher:
                 self.looking.pause()
             self._look_at_state(optimizer, index)
             with torch.no_grad():
-                self._before = Before(optimizer, self.modules.names)
+                self._before = Before(optimizer)
         self.cost += time.perf_counter() - start
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -286,7 +294,9 @@ class Watcher:
         window.criteria = [c for c in looking.criteria if c.grad]
         if self._before is not None:
             with torch.no_grad():
-                window.moved, window.missing = moves(self._before, self._clipping, self.modules.names)
+                window.moved, window.missing = moves(
+                    self._before, self._clipping, self.modules.names, self.later
+                )
                 self.pending = index, self._before.few(window.moved)
         marked = [p for p, _ in self._marks.values() if self._before is None or id(p) in self._before.ids]
         if marked and window.backwards:
@@ -295,19 +305,15 @@ class Watcher:
         for name in window.missing:
             if name in self.seen.parameters:
                 self.seen.parameters[name].windows += 1
-        for moved in window.moved:
-            known = self.seen.parameters.get(moved.name)
-            if known is not None:
-                known.windows += 1
-                known.gradients += moved.gradient == moved.gradient
-                if moved.update > 0 and not known.moved:
-                    known.moved = window.step
+        self.later.put(self._know_moves, window)
         self.modules.unregistered()
         self.modules.order()
         self.seen.windows.append(window)
         self.window = self._before = None
         self._marks.clear()
         looking.clear()
+        if self.later.full:
+            self.later.settle()
         own = self.budget.close(self.cost + looking.spent + time.perf_counter() - start, alone)
         looking.spent = 0.0
         self.recent = own / 2 if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self.recent)
@@ -316,14 +322,19 @@ class Watcher:
         """See how far gradients of two steps, one after the other, point the same way."""
         assert self.pending is not None
         with torch.no_grad():
-            pairs: list[Any] = list(self.pending[1].values())
-            for p, (moved, old) in pairs:
+            for p, moved, old in self.pending[1]:
                 if p.grad is not None and p.grad.layout == torch.strided:
-                    new = numbers(p.grad).astype(np.float64)
-                    size = norm(new) * norm(old) if new.shape == old.shape else 0.0
-                    if size > 0:
-                        moved.cosine = float(np.dot(new, old)) / size
+                    self.later.put(compared, moved, old, numbers(p.grad).copy())
         self.pending = None
+
+    def _know_moves(self, window: Window) -> None:
+        for moved in window.moved:
+            known = self.seen.parameters.get(moved.name)
+            if known is not None:
+                known.windows += 1
+                known.gradients += moved.gradient == moved.gradient
+                if moved.update > 0 and not known.moved:
+                    known.moved = window.step
 
     def known(self, optimizer: Optimizer) -> int | None:
         """Return the number of an optimizer that has been seen before."""
@@ -405,9 +416,9 @@ class Watcher:
     def _see_gradients(self) -> None:
         """See gradients as backward leaves them, before anybody clips them."""
         with torch.no_grad(), torch._C.DisableTorchFunction():
-            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 24)]:
+            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 6)]:
                 if p.grad is not None and p.grad.layout == torch.strided:
-                    self._clipping[id(p)] = norm(numbers(p.grad))
+                    self._clipping[id(p)] = numbers(p.grad).copy()
 
     def _log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
@@ -419,8 +430,9 @@ class Watcher:
         assert self.window is not None
         value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
         seen = Backward(self.seen.steps + 1, value)
-        self._risks = graph.risky(loss) if value - value == 0 else self._risks
-        looking = self.looking
+        looking, often = self.looking, len(self.seen.windows)
+        if value - value == 0 and (often < 3 or often % 4 == 0):
+            self._risks = graph.risky(loss)
         seen.sign, seen.policy = looking.own.signs(loss)
         if seen.sign:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
