@@ -6,6 +6,7 @@ from descend.diagnosing import dynamics, inputs, invariants, labels, objectives,
 from descend.diagnosing.finding import Finding
 from descend.diagnosing.ranking import ranked
 from descend.diagnosing.suspicion import Detector, Suspicion
+from descend.diagnosing.unusual import unusual
 from descend.watching.observations import Observations
 
 DETECTORS: tuple[Detector, ...] = (
@@ -24,4 +25,4 @@ def findings(seen: Observations) -> list[Finding]:
     suspicions: list[Suspicion] = []
     for detector in DETECTORS:
         suspicions += detector(seen)
-    return ranked(suspicions)
+    return ranked([*suspicions, *unusual(seen)])

@@ -10,13 +10,16 @@ from descend.diagnosing import measures
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.watching.observations import Observations
 
+CLIMBS = 1.5
+"""How high over its start a loss climbs in the first fifth where that is more than the batches' noise."""
+
 
 def learning_rate_too_high(seen: Observations) -> Iterable[Suspicion]:
     """Moves as large as the weights themselves, weights that swell, a loss that rises or stays wild."""
     if not seen.windows or seen.steps < 10:
         return
     pace = _pace(seen)
-    grown = _grown(seen)
+    grown = measures.grown(seen)
     rise, at = _rise(seen)
     slow = measures.stuck(seen)
     share = measures.fallen(seen)
@@ -24,9 +27,9 @@ def learning_rate_too_high(seen: Observations) -> Iterable[Suspicion]:
     signs = []
     if pace > 0.12:
         signs.append(f"a step moves weights by {pace:.0%} of their size in the first steps")
-    if grown > 4:
+    if grown > 4 and not measures.gain(seen) < 0.3:  # weights that began small grow, and grow fast
         signs.append(f"weights have grown {grown:.1f}-fold")
-    if rise > 1.25:
+    if rise > CLIMBS:
         signs.append(f"the loss climbs to {rise:.1f} times where it began by step {at}")
     if end > 1.5:
         signs.append(f"it ends at {end:.1f} times where it began")
@@ -39,14 +42,15 @@ def learning_rate_too_high(seen: Observations) -> Iterable[Suspicion]:
     ):
         signs.append(f"it grows until it overflows at step {broken.step}")
     apart = _opposed(seen)
-    if apart < -0.35 and slow:
+    if apart < -0.35 and slow and math.isfinite(share):
         signs.append(f"gradients of consecutive steps point against each other (cosine {apart:.2f})")
     if not signs:
         return
     confidence = {1: 0.4, 2: 0.7, 3: 0.8}.get(len(signs), 0.85)
     if len(signs) == 1 and pace > 0.2 and slow and math.isfinite(share):
         confidence = 0.62
-    harmed = rise > 1.25 or end > 1.5 or apart < -0.35 or (slow and math.isfinite(share))
+    opposed = apart < -0.35 and math.isfinite(share)
+    harmed = rise > CLIMBS or end > 1.5 or opposed or (slow and math.isfinite(share))
     harmed = harmed or (math.isfinite(share) and measures.gain(seen) > 0.4)
     if not harmed and not any("overflows" in sign for sign in signs):
         confidence = min(confidence, 0.4)  # weights that began small grow, and grow fast
@@ -63,7 +67,11 @@ def learning_rate_too_high(seen: Observations) -> Iterable[Suspicion]:
     if measures.gain(seen) > 3:
         confidence *= 0.6
     if not slow and share > 0.8:
-        confidence = min(confidence, 0.4)
+        sizes = [b.examples if len(b.shape) > 1 else 1 for w in seen.windows for b in w.batches if b.grad]
+        many = measures.middle([float(n) for n in sizes]) >= 8
+        confidence = min(confidence, 0.62 if rise > 10 and pace > 0.12 and many else 0.4)
+    if len(signs) == 1 and pace < 0.12 and not slow:
+        confidence = min(confidence, 0.2)
     if any(w.stale > 0 for w in seen.windows):
         confidence = min(confidence, 0.4)
     words = ", ".join(signs)
@@ -77,18 +85,6 @@ def _pace(seen: Observations) -> float:
         return measures.middle(early)
     # Which steps are looked at depends on how fast the machine is. Adam's first step is its longest.
     return 0.5 * measures.ratio(seen, seen.windows[0])
-
-
-def _grown(seen: Observations) -> float:
-    """Return by how much the weights' norms have grown, the median of them."""
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    for window in seen.windows:
-        for p, m in measures.weights(seen, window):
-            if math.isfinite(m.weight):
-                first.setdefault(p.name, m.weight)
-                last[p.name] = m.weight
-    return measures.middle([last[n] / first[n] for n in first])
 
 
 def _rise(seen: Observations) -> tuple[float, int]:
@@ -140,6 +136,8 @@ def learning_rate_too_low(seen: Observations) -> Iterable[Suspicion]:
         for m in window.moved:
             if m.weight > 0 and (window.step > 1 or len(windows) < 3) and math.isfinite(m.update):
                 moved.setdefault(m.name, []).append(m.update / m.weight)
+    if moved and not max(map(max, moved.values())):
+        return  # nothing moves at all: that is no matter of the rate
     fastest = max((measures.middle(v) for v in moved.values()), default=math.nan)
     first = max((v[0] for v in moved.values()), default=math.nan)
     # Zero-initialised biases make any ratio large: the weights' own pace counts.

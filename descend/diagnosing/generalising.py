@@ -47,6 +47,20 @@ def _pairs(seen: Observations) -> tuple[str, list[tuple[int, float, float]]]:
     return name, found
 
 
+def gap(seen: Observations) -> float:
+    """Return the loss of late evaluations over that of training; nan where it is not known."""
+    _, pairs = _pairs(seen)
+    values = [(t, v) for _, t, v in pairs[-3:] if t > 0]
+    return median([v / t for t, v in values])
+
+
+def rise(seen: Observations) -> float:
+    """Return the loss of late evaluations over the lowest one; nan where it is not known."""
+    _, pairs = _pairs(seen)
+    values = [v for _, _, v in pairs]
+    return median(values[-3:]) / min(values) if len(values) >= 3 and min(values) > 0 else math.nan
+
+
 def overfitting(seen: Observations) -> Iterable[Suspicion]:
     """The evaluation gets worse, or stays bad, while training gets better."""
     found = [x for x in (_by_losses(seen), _by_accuracy(seen)) if x is not None]
@@ -96,7 +110,7 @@ def _by_accuracy(seen: Observations) -> Suspicion | None:
     trained, least = training_accuracy(seen, classes)
     if not found or trained != trained or trained < 0.9:
         return None
-    top, now = max(a for _, a in found), median([a for _, a in found[-3:]])
+    top, now = max(a for _, a in found), max(a for _, a in found[-3:])
     if trained - now < 0.12 or now < least + 0.05:
         return None
     confidence = 0.5 + min(0.2, (trained - now - 0.12)) + (0.1 if top - now > 0.03 else 0.0)

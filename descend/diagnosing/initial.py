@@ -60,13 +60,23 @@ def poor_initial_values(seen: Observations) -> Iterable[Suspicion]:
         outs = [c.std for c in window.layers if c.kind in LINEAR and c.std == c.std]
         normal = any(p.role == "norm" for p in seen.parameters.values())
         died = len(outs) >= 2 and outs[-1] < 0.02 * outs[0]
+        grown = measures.grown(seen)
+        stuck = measures.stuck(seen)
         if died and not normal:
             yield Suspicion(
                 "poor-initial-values",
-                0.85 if measures.stuck(seen) else 0.45,
+                0.85 if stuck else 0.62 if grown > 3 else 0.45,
                 f"Weights start with {typical:.2g}/√(inputs) as standard deviation in {small} of {count} "
                 f"layers (about 1 keeps signals' size): outputs shrink from {outs[0]:.2g} in the first layer "
                 f"to {outs[-1]:.2g} in the last.",
+                step=1,
+            )
+        elif typical < 0.1:
+            yield Suspicion(
+                "poor-initial-values",
+                0.3 if normal and not stuck and not grown > 3 else 0.45 if normal else 0.55,
+                f"Weights start with {typical:.2g}/√(inputs) as standard deviation in {small} of {count} "
+                f"layers (about 1 keeps signals' size), and grow {grown:.1f}-fold.",
                 step=1,
             )
     elif wild and fair:
@@ -99,11 +109,13 @@ def _first_loss(seen: Observations) -> tuple[float, float]:
 def _shifted(seen: Observations) -> Iterator[Suspicion]:
     """Biases that start far from zero in layers that have others behind them."""
     last = max((p.order for p in seen.parameters.values()), default=-1)
+    followed = {c.follows for c in seen.windows[0].layers}  # others are outputs, which may begin anywhere
     for p in seen.parameters.values():
         if (
             p.role == "bias"
             and p.module in LINEAR
             and 0 <= p.order < last
+            and p.name.rpartition(".")[0] in followed
             and abs(p.mean) > 3 * max(1, p.std)
         ):
             yield Suspicion(

@@ -49,7 +49,7 @@ def inputs_not_scaled(seen: Observations) -> Iterable[Suspicion]:
 
 def _scales(seen: Observations, first: LayerCall) -> tuple[str, float, float]:
     """Return a sentence, the size of the largest feature, and how many times the smallest's that is."""
-    if seen.samples is None or any(r.inputs > 1 for r in seen.roots[:1]):
+    if seen.samples is None or seen.samples.kind != "features" or any(r.inputs > 1 for r in seen.roots[:1]):
         size = first.input_std if first.input_std == first.input_std else 1.0
         return f"The numbers that {first.name} is given have a standard deviation of {size:.3g}.", size, 1.0
     x = seen.samples.x.double()
@@ -87,9 +87,8 @@ def targets_not_scaled(seen: Observations) -> Iterable[Suspicion]:
     if not calls or calls[0].step > 50:
         return
     first, late = calls[0], calls[-max(1, len(calls) // 5) :]
-    drift = abs(late[-1].target_mean - first.target_mean)
-    if drift > 2 * first.target_std + 0.2 * abs(first.target_mean):
-        return  # the targets are made by the training itself, as values in reinforcement learning are
+    if _drifts(seen):
+        return
     size = math.hypot(first.target_mean, first.target_std)
     off = abs(first.target_mean - first.prediction_mean) / max(first.target_std, 1e-30)
     away = [abs(c.target_mean - c.prediction_mean) / max(c.target_std, 1e-30) for c in late]
@@ -117,6 +116,15 @@ def targets_not_scaled(seen: Observations) -> Iterable[Suspicion]:
             yield Suspicion("targets-not-scaled", 0.6, said, where=first.name, step=first.step)
 
 
+def _drifts(seen: Observations) -> bool:
+    """Whether targets are made by the training itself, as values in reinforcement learning are."""
+    calls = [c for c in seen.criteria() if c.name in NUMBERS and c.target_std == c.target_std]
+    if not calls:
+        return False
+    drift = abs(calls[-1].target_mean - calls[0].target_mean)
+    return drift > 2 * calls[0].target_std + 0.2 * abs(calls[0].target_mean)
+
+
 def _near(call: CriterionCall) -> bool:
     """Return whether answers lie about where targets do, and are about as far apart."""
     away = abs(call.target_mean - call.prediction_mean)
@@ -127,14 +135,16 @@ def _near(call: CriterionCall) -> bool:
 def data_not_shuffled(seen: Observations) -> Iterable[Suspicion]:
     """Targets within a batch are far more alike than the mix over batches."""
     for index, _ in enumerate(seen.optimizers):
-        batches = _labels_of_steps(seen, index)
+        batches = labels_of_steps(seen, index)
         if len(batches) < 4:
             continue
         whole = all(not label.is_floating_point() for label in batches)
-        found = _alike_classes(batches) if whole else _alike_numbers(batches)
+        found = alike_classes(batches) if whole else alike_numbers(batches)
         if found is None or found[0] < 0.35:
             continue
         alike, said = found
+        if not whole and _drifts(seen):
+            continue  # states of one way after another, as in reinforcement learning
         ordered = any(not x.shuffled and x.batches > 1 for x in seen.loaders)
         parts = any(b.of_larger for w in seen.windows for b in w.batches)
         confidence = 0.55 + 0.3 * alike + (0.08 if ordered else 0.0)
@@ -143,9 +153,44 @@ def data_not_shuffled(seen: Observations) -> Iterable[Suspicion]:
         first = 0.9 if ordered and whole and alike > 0.5 else confidence
         yield Suspicion("data-not-shuffled", min(0.95, first), said, step=1)
         return
+    inputs = _alike_inputs(seen)
+    if inputs is not None:
+        parts = any(b.of_larger for w in seen.windows for b in w.batches)
+        ordered = any(not x.shuffled and x.batches > 1 for x in seen.loaders)
+        sure = (0.65 if parts or ordered else 0.4) * (0.6 if remaining(seen) < 0.02 else 1.0)
+        yield Suspicion("data-not-shuffled", sure, inputs[1], step=1)
 
 
-def _labels_of_steps(seen: Observations, optimizer: int) -> list[Tensor]:
+def _alike_inputs(seen: Observations) -> tuple[float, str] | None:
+    """Return how much less inputs vary within a batch than over all batches, in the features where most."""
+    kept = seen.samples
+    if kept is None or kept.kind != "features" or not kept.x.shape[1] >= 2:
+        return None
+    steps, count = kept.steps.unique(return_counts=True)
+    steps = steps[count >= 8]
+    if len(steps) < 4:
+        return None
+    x = torch.cat([kept.x[kept.steps == s][:64] for s in steps]).double()
+    sizes = [min(64, int((kept.steps == s).sum())) for s in steps]
+    x = x[:, x.std(0) > 0]
+    if not x.shape[1] or not bool(torch.isfinite(x).all()):
+        return None
+    generator = torch.Generator().manual_seed(0)
+
+    def alike(x: Tensor) -> float:
+        within = torch.stack([b.var(0) for b in x.split(sizes)]).mean(0)
+        shares = 1 - within / x.var(0)
+        return float(shares.topk(max(1, len(shares) // 4)).values.mean())
+
+    true = alike(x)
+    mixed = torch.tensor([alike(x[torch.randperm(len(x), generator=generator)]) for _ in range(20)])
+    if true < 0.35 or true < float(mixed.mean() + 8 * mixed.std()):
+        return None
+    said = f"In a quarter of the features, {true:.0%} of the variance lies between batches, not within them:"
+    return true, f"{said} each batch holds examples that are alike, and not those of other batches."
+
+
+def labels_of_steps(seen: Observations, optimizer: int) -> list[Tensor]:
     """Return the targets of each step in order; those of its batches together, where gradients accumulate."""
     found: list[Tensor] = []
     name = ""
@@ -155,7 +200,9 @@ def _labels_of_steps(seen: Observations, optimizer: int) -> list[Tensor]:
         calls = [
             c for c in window.criteria if c.labels is not None and len(c.labels) == min(256, c.target[0])
         ]
-        calls = [c for c in calls if c.name == (name or c.name)]
+        # Of places of a sequence, those beside each other are alike.
+        examples = max((b.examples for b in window.batches), default=0)
+        calls = [c for c in calls if c.name == (name or c.name) and (not examples or c.target[0] <= examples)]
         if not calls or len({c.name for c in calls}) > 1:
             continue
         name = calls[0].name
@@ -165,7 +212,8 @@ def _labels_of_steps(seen: Observations, optimizer: int) -> list[Tensor]:
     return found
 
 
-def _alike_classes(batches: list[Tensor]) -> tuple[float, str] | None:
+def alike_classes(batches: list[Tensor]) -> tuple[float, str] | None:
+    """Return how much more often two of a batch are of one class than two of all batches, and words."""
     pooled = torch.cat([b[torch.linspace(0, len(b) - 1, min(len(b), 64)).long()] for b in batches])
     share = pooled.unique(return_counts=True)[1].double() / len(pooled)
     expected = float(share.square().sum())
@@ -186,7 +234,8 @@ def _alike_classes(batches: list[Tensor]) -> tuple[float, str] | None:
     return alike, said
 
 
-def _alike_numbers(batches: list[Tensor]) -> tuple[float, str] | None:
+def alike_numbers(batches: list[Tensor]) -> tuple[float, str] | None:
+    """Return how much less targets vary within a batch than over all, where each is like the one before."""
     early = [b.double() for b in batches[:12]]
     if all(len(b) == len(early[0]) and torch.equal(b, early[0]) for b in early[1:]) or len(early) < 4:
         return None
@@ -210,9 +259,12 @@ def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
     """Every step sees the same batch, and there is more to be seen."""
     windows = [w for w in seen.windows if w.batches]
     prints = [w.batches[0] for w in windows]
-    same = len(prints) >= 2 and len({b.fingerprint for b in prints}) == 1
+    # Of episodes the first states are the same, but not what comes then.
+    same = len(prints) >= 2 and len({tuple(b.fingerprint for b in w.batches[:4]) for w in windows}) == 1
     calls = [w.criteria[0] for w in seen.windows if w.criteria and w.criteria[0].labels is not None]
     targets_too = _same_labels(calls)
+    if same and len(calls) > 2 and not targets_too and len({str(c.labels) for c in calls}) > 1:
+        return  # targets change: inputs that are all alike are another matter
     if not same and not targets_too:
         yield from _few_examples(seen)
         return
@@ -233,15 +285,25 @@ def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
     elif of and size <= 0.34 * of:
         said += f", out of {of}."
         yield Suspicion("repeated-batch", 0.9 if size <= 0.2 * of else 0.55, said, step=2)
-    elif not of and size in (8, 16, 32, 64, 128) and seen.steps >= 50:
+    elif (
+        not of
+        and seen.steps >= 50
+        and (size in (8, 16, 32, 64, 128) or (size < 100 and calls and _wide(seen)))
+    ):
         said += ", which is the size of a batch rather than that of a data set."
         yield Suspicion("repeated-batch", 0.65, said, step=2)
+
+
+def _wide(seen: Observations) -> bool:
+    """Whether examples are sequences of indices, or of many numbers: not the few points of a curve."""
+    shapes = [(b.shape, b.floating) for w in seen.windows[:1] for b in w.batches[:1]]
+    return any(math.prod(shape[1:]) >= (16 if floating else 8) for shape, floating in shapes)
 
 
 def _few_examples(seen: Observations) -> Iterable[Suspicion]:
     """Suspect batches that are all of one example, or few batches that come again and again."""
     kept = seen.samples
-    large = kept is not None and kept.x.shape[1] >= 3 and len(kept.x) >= 64
+    large = kept is not None and kept.kind == "features" and kept.x.shape[1] >= 3 and len(kept.x) >= 64
     if kept is not None and large and bool((kept.x == kept.x[0]).all()) and float(kept.x[0].std()) > 0:
         said = f"All {len(kept.x)} training examples that were looked at are one and the same."
         yield Suspicion("repeated-batch", 0.9, said, step=1)

@@ -255,7 +255,7 @@ def inputs_ignored(seen: Observations) -> Iterable[Suspicion]:
 def _same_for_all(seen: Observations) -> Iterable[Suspicion]:
     """Tell of examples that are all equal, though their targets are not."""
     s = seen.samples
-    if s is None or len(s.x) < 16 or not s.x.shape[1] or seen.roots[:1] == []:
+    if s is None or s.kind != "features" or len(s.x) < 16 or not s.x.shape[1] or seen.roots[:1] == []:
         return
     if bool((s.x == s.x[:1]).all()) and not bool((s.y == s.y[:1]).all()):
         yield Suspicion(

@@ -19,6 +19,7 @@ LINEAR = ("l1_loss", "smooth_l1_loss", "huber_loss")
 # Labels ---------------------------------------------------------------------------------------------
 def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
     """Targets have nothing to do with the inputs that stand beside them, though inputs differ in kind."""
+    yield from _moved(seen)
     rows = rows_told(seen)
     if rows is None or len(rows.y) < 100:
         return
@@ -66,6 +67,42 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
     if tested == tested:
         said += f"; the model is right in {tested:.0%} of the evaluation, a constant in {least:.0%}"
     yield Suspicion("labels-misaligned", confidence, said + ".", step=1)
+
+
+def _moved(seen: Observations) -> Iterable[Suspicion]:
+    """See labels of a sequence's places that other places tell far better than their own."""
+    every = seen.samples.sequences if seen.samples is not None else ()
+    kept = [(x, y) for x, y in every if x.shape[1:] == every[0][0].shape[1:] and not y.is_floating_point()]
+    if sum(len(x) for x, _ in kept) < 8 or kept[0][0].shape[1] < 24:
+        return
+    x, y = torch.cat([x for x, _ in kept]).double(), torch.cat([y for _, y in kept])
+    if bool((y < 0).any()) or len(y.unique()) < 2:
+        return
+    length = x.shape[1]
+    far = length // 3
+    around = (-3, -2, -1, 0, 1, 2, 3) if x.shape[2] <= 16 else (0,)
+    edge = far + max(around)
+    wanted = torch.nn.functional.one_hot(y, int(y.max()) + 1).double()
+    wanted = wanted[:, edge:-edge] - wanted.mean((0, 1))
+    scores = {}
+    half = len(x) // 2
+    for lag in sorted({0, *range(-far, far + 1, max(1, far // 16))}):
+        given = torch.cat([x[:, edge + lag + d : length - edge + lag + d] for d in around], -1)
+        given = torch.cat([given, given.square(), torch.ones_like(given[..., :1])], -1)
+        fitted, asked = given[:half].flatten(0, 1), given[half:].flatten(0, 1)
+        w = torch.linalg.lstsq(fitted, wanted[:half].flatten(0, 1), driver="gelsd").solution
+        error = (asked @ w - wanted[half:].flatten(0, 1)).square().sum()
+        scores[lag] = 1 - float(error / wanted[half:].square().sum())
+    best = max(scores, key=lambda lag: scores[lag])
+    own = max(scores[0], 0.0)
+    if abs(best) >= 2 and scores[best] > 0.1 and own < 0.7 * scores[best]:
+        yield Suspicion(
+            "labels-misaligned",
+            0.85 if own < 0.5 * scores[best] else 0.65,
+            f"What is given {abs(best)} places {'later' if best > 0 else 'earlier'} tells {scores[best]:.0%} "
+            f"of the labels' variance by a linear fit, what is given at their own place {own:.0%}.",
+            step=1,
+        )
 
 
 def label_noise(seen: Observations) -> Iterable[Suspicion]:

@@ -24,13 +24,15 @@ def target_leak(seen: Observations) -> Iterable[Suspicion]:
                 " for early places changes with the input's last place: each target can be read off there."
             )
             yield Suspicion("target-leak", 0.95, said, certain=True, where=root.kind, step=1)
-        elif not ahead and argument > 0:
+        elif not ahead and argument > 0 and root.looks_ahead:
             said = (
                 f"Argument {argument + 1} of {root.kind} is the target itself, place by place ({share:.0%})."
             )
             yield Suspicion("target-leak", 0.8, said, where=root.kind, step=1)
     rows = rows_of(seen.samples, binary=True)
-    if rows is None or seen.samples is None or any(r.inputs > 1 for r in seen.roots[:1]):
+    if rows is None or seen.samples is None or seen.samples.kind != "features":
+        return
+    if any(r.inputs > 1 for r in seen.roots[:1]):
         return
     yield from _leaking_feature(seen, rows)
 

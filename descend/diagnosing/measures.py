@@ -40,9 +40,21 @@ def fallen(seen: Observations) -> float:
 
 
 def stuck(seen: Observations) -> bool:
-    """Whether the loss hardly fell."""
+    """Whether the loss hardly fell, and what is told is not mostly right all the same."""
     share = fallen(seen)
-    return not math.isfinite(share) or share < 0.25
+    return (not math.isfinite(share) or share < 0.25) and not solved(seen)
+
+
+def solved(seen: Observations) -> bool:
+    """Whether nearly all classes are told rightly in training at the end, beyond the commonest one."""
+    late = [c for c in seen.criteria() if c.step > 0.75 * seen.steps and sum(c.counts) > 0]
+    total = sum(sum(c.counts) for c in late)
+    if total < 50:
+        return False
+    right = sum(c.accuracy * sum(c.counts) for c in late) / total
+    alike = [c.counts for c in late if len(c.counts) == len(late[0].counts)]
+    common = max(sum(k) for k in zip(*alike, strict=True)) / max(1, sum(map(sum, alike)))
+    return right > 0.2 * common + 0.8
 
 
 def weights(seen: Observations, window: Window, varied: bool = True) -> list[tuple[ParameterFacts, Moved]]:
@@ -63,6 +75,18 @@ def ratio(seen: Observations, window: Window) -> float:
 def depth(seen: Observations, window: Window) -> list[tuple[ParameterFacts, Moved]]:
     """Return a window's weights from the first layer to the last, as far as their order is known."""
     return sorted((x for x in weights(seen, window) if x[0].order >= 0), key=lambda x: x[0].order)
+
+
+def grown(seen: Observations) -> float:
+    """Return by how much the weights' norms have grown, the median of them; nan where it is not known."""
+    first: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for window in seen.windows:
+        for p, m in weights(seen, window):
+            if math.isfinite(m.weight):
+                first.setdefault(p.name, m.weight)
+                last[p.name] = m.weight
+    return middle([last[n] / first[n] for n in first])
 
 
 def gains(seen: Observations) -> list[float]:

@@ -123,8 +123,7 @@ def wrong_loss_sign(seen: Observations) -> Iterator[Suspicion]:
             sure = 0.75 if away or not optimizer.maximize else 0.3
             yield Suspicion("wrong-loss-sign", sure, f"Moves of {optimizer.kind} go up the gradient.")
             return
-    if not any(b.sign > 0 for w in seen.windows for b in w.backwards):
-        yield from _falls_for_ever(seen)
+    yield from _falls_for_ever(seen, any(b.sign > 0 for w in seen.windows for b in w.backwards))
 
 
 def _goes_up(windows: list[Window]) -> bool:
@@ -137,7 +136,7 @@ def _goes_up(windows: list[Window]) -> bool:
     return len(medians) > 0 and medians[0] > 0.3 and fmean(m > 0.1 for m in medians) > 0.8
 
 
-def _falls_for_ever(seen: Observations) -> Iterator[Suspicion]:
+def _falls_for_ever(seen: Observations, a_part_is_right: bool) -> Iterator[Suspicion]:
     """See a loss that has no lower bound, falling faster and faster."""
     losses = [v for _, v in seen.losses if math.isfinite(v)]
     if len(losses) < 20:
@@ -145,10 +144,13 @@ def _falls_for_ever(seen: Observations) -> Iterator[Suspicion]:
     k = len(losses) // 4
     early, late, last = (fmean(losses[i : i + k]) for i in (k, 2 * k, len(losses) - k))
     grows = last < 10 * late < 100 * early or (losses[0] < 0 and last < 1000 * losses[0])
-    if early < 0 and last < 3 * early and fmean(v < 0 for v in losses) > 0.9 and grows:
+    away = last < -1e3 * max(1.0, abs(losses[0])) and last < 2 * early < 0
+    if a_part_is_right and not away:
+        return
+    if away or (early < 0 and last < 3 * early and fmean(v < 0 for v in losses) > 0.9 and grows):
         yield Suspicion(
             "wrong-loss-sign",
-            0.6,
+            0.85 if away else 0.6,
             f"The loss is negative and falls faster and faster: from {losses[0]:.3g} to {last:.3g}. What has "
             "a lower bound, as losses have, does not do that, but its negative does.",
         )

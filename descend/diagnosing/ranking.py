@@ -34,7 +34,7 @@ def ranked(suspicions: Iterable[Suspicion]) -> list[Finding]:
         if one.certain:
             continue
         for other, reason in best.items():
-            if other == name or name not in CAUSES[other].makes:
+            if other == name or name not in CAUSES[other].makes or (reason.weak and not one.weak):
                 continue
             mutual = other in CAUSES[name].makes
             if mutual and not reason.certain and reason.confidence <= one.confidence:

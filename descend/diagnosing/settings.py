@@ -44,6 +44,20 @@ def gradient_clipped_away(seen: Observations) -> Iterator[Suspicion]:
     leaves the same norm of each. Methods that divide by the gradient's own size do not mind, unless what is
     left is below their ε.
     """
+    known = [(allowed, norm) for _, allowed, norm in seen.clips if norm > 0 and math.isfinite(norm)]
+    kept = [min(1.0, allowed / norm) for allowed, norm in known]
+    plain = [o for o, _ in _of(seen) if o.kind.startswith(("SGD", "ASGD"))]
+    if len(kept) >= 3 and median(kept) < 0.1 and fmean(k < 0.5 for k in kept) > 0.9 and plain:
+        curve = _curve(seen)
+        yield Suspicion(
+            "gradient-clipped-away",
+            0.88 if _still_falls(curve) else 0.4,
+            f"Gradients are clipped to a norm of {known[0][0]:.3g}, of which they have "
+            f"{median(norm / allowed for allowed, norm in known):.0f} times as much: in {len(kept)} steps "
+            f"that were noted, {median(kept):.2%} of them was left" + _of_curve(curve),
+            step=seen.clips[0][0],
+        )
+        return
     for optimizer, windows in _of(seen):
         ratios, lengths, left = [], [], []
         for window in windows:

@@ -22,7 +22,8 @@ def vanishing_gradients(seen: Observations) -> Iterable[Suspicion]:
     kind = measures.recurrent(seen)
     for root in seen.roots:
         reach = root.reach
-        if kind and len(reach) >= 8:
+        placed = seen.samples is not None and seen.samples.kind == "places"  # each may have its own target
+        if kind and len(reach) >= 8 and not placed:
             early = max(reach[: max(1, len(reach) // 4)])
             if early < 1e-3:
                 yield Suspicion(
@@ -38,6 +39,18 @@ def vanishing_gradients(seen: Observations) -> Iterable[Suspicion]:
     order = measures.depth(seen, seen.windows[0])
     later = measures.depth(seen, seen.windows[len(seen.windows) // 2])
     found = [_through(order), _through(later)]
+    squashed = _squashed(seen)
+    share = measures.fallen(seen)
+    if squashed and len(order) >= 3 and found[0] < 0.03 and not found[0] < 1e-3 and not share > 0.75:
+        yield Suspicion(
+            "vanishing-gradients",
+            0.55 if max(found) < 0.03 or slow else 0.45,
+            f"Behind {squashed}, gradients, relative to their weights, are {found[0]:.0e} times as large in "
+            f"the first layer as in the last one at step {seen.windows[0].step}.",
+            where=order[0][0].name,
+            step=seen.windows[0].step,
+        )
+        return
     if len(order) < 4 or not all(math.isfinite(v) for v in found) or max(found) > 1e-2:
         return
     typical = measures.gain(seen)
@@ -52,6 +65,16 @@ def vanishing_gradients(seen: Observations) -> Iterable[Suspicion]:
         where=order[0][0].name,
         step=seen.windows[0].step,
     )
+
+
+def _squashed(seen: Observations) -> str:
+    """Return the name of a sigmoid with layers behind it; nothing where there is none."""
+    calls = seen.windows[0].layers
+    linear = [
+        i for i, c in enumerate(calls) if f"{c.name}.weight" in seen.parameters and "Norm" not in c.kind
+    ]
+    inner = [c.name for c in calls[: max(linear, default=0)] if c.kind in ("sigmoid", "Sigmoid")]
+    return inner[0] if inner else ""
 
 
 def _through(order: list) -> float:

@@ -20,6 +20,7 @@ class Suspicion:
         certain: whether an invariant is broken: something that no sound run does.
         where: the parameter, layer or loss function; empty for the whole run.
         step: the step at which it could be told first.
+        weak: whether it is only said that this is unusual, which explains nothing else away.
     """
 
     cause: str
@@ -28,6 +29,7 @@ class Suspicion:
     certain: bool = False
     where: str = ""
     step: int = 0
+    weak: bool = False
 
 
 Detector = Callable[[Observations], Iterable[Suspicion]]

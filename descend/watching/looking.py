@@ -237,7 +237,9 @@ class Looking(TorchFunctionMode):
         elif func in PARTS and isinstance(out, Tensor) and args and isinstance(args[0], Tensor):
             if out.dim() and args[0].dim() and len(args[0]) > len(out) and len(self.parts) < 64:
                 self.parts[id(out)] = out, len(args[0])
-        elif func in EQUALITIES and not _enabled():
+        elif func in EQUALITIES and not (
+            _enabled() and (self._given_out is None or self._given_out.requires_grad)
+        ):
             a, b = (*args, None, None)[:2]
             if isinstance(a, Tensor) and isinstance(b, Tensor):
                 self._timed(self._equality, a, b, out)
@@ -292,10 +294,11 @@ class Looking(TorchFunctionMode):
             return
         with torch.no_grad():
             call = deviation(prediction, target, out, self.later)
-        call.step, call.grad = self.step(), _enabled()
+        call.step, call.grad = self.step(), prediction.requires_grad
         self.criteria.append(call)
         self.own.result(out, out.detach())
-        self.on_criterion(prediction, target, out)
+        if call.grad:
+            self.on_criterion(prediction, target, out)
 
     def _equality(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         if a.shape == b.shape and a.dim() >= 1 and a.dtype in (torch.int64, torch.int32, torch.bool):
@@ -312,12 +315,14 @@ class Looking(TorchFunctionMode):
         ):
             return
         self.own.result(out)
-        grad = _enabled()
+        # Not whether gradients are enabled: what was told without them is often compared outside.
+        grad = prediction.requires_grad or target.requires_grad
         with torch.no_grad():
             call = seen(name, prediction, target, out, kwargs, self.later)
         call.step, call.grad = self.step(), grad
         self.criteria.append(call)
-        self.on_criterion(prediction, target, out)
+        if grad:
+            self.on_criterion(prediction, target, out)
 
 
 def _alive(out: Tensor) -> Tensor:

@@ -193,7 +193,9 @@ class Modules:
                 self._look_at = now
                 self._looking.layers_too = self._looked <= EVALUATIONS or self._watcher.window is not None
             if now is self._look_at and now.calls <= 4 and not self._watcher.compiled:
-                if not self._looking.on:
+                if self._looking.on:
+                    self._looking.resume()
+                else:
                     self._looking.clear()
                     self._looking.switch_on(module)
                 if given is not None and self._looking.layers_too:
@@ -337,9 +339,12 @@ class Modules:
                 else:
                     with suppress(Exception), torch.random.fork_rng():
                         facts.reach = tuple(reach(copy.deepcopy(whole).eval(), args))
-                if facts.copies is not None and facts.copies[1] and not cut:
+                if facts.copies is not None and not cut:
+                    argument, ahead, _ = facts.copies
                     with suppress(Exception), torch.random.fork_rng(), torch.no_grad():
-                        facts.looks_ahead = _looks_ahead(copy.deepcopy(whole).eval(), args)
+                        facts.looks_ahead = _looks_ahead(
+                            copy.deepcopy(whole).eval(), args, argument, 0 if ahead else 1
+                        )
             for p in module.parameters() if module is not None else ():
                 self._last(p, leaves)
         for p in leaves.values():
@@ -372,14 +377,21 @@ class Modules:
         return original(loader)
 
 
-def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
-    """Return whether what is told of early places changes with the last place of the input."""
-    x = args[0] if args else None
+def _looks_ahead(module: nn.Module, args: tuple[Any, ...], argument: int, own_too: int) -> bool:
+    """Return whether what is told of early places changes with the last place of an argument.
+
+    Args:
+        module: it.
+        args: of one of its calls.
+        argument: which of them.
+        own_too: 1 where that place itself must not change either.
+    """
+    x = args[argument]
     if not isinstance(x, Tensor) or x.dim() not in (2, 3) or len(x) < 2:
         return False
     x = x.detach()[:8]
-    rest = [a.detach()[:8] if isinstance(a, Tensor) and a.dim() and len(a) > 1 else a for a in args[1:]]
-    before = first(module(x, *rest))
+    rest = [a.detach()[:8] if isinstance(a, Tensor) and a.dim() and len(a) > 1 else a for a in args]
+    before = first(module(*rest))
     if before is None or before.dim() not in (2, 3):
         return False
     for place in range(1, x.dim()):
@@ -391,10 +403,10 @@ def _looks_ahead(module: nn.Module, args: tuple[Any, ...]) -> bool:
         other.select(place, -1).copy_(x.select(place, -1).roll(1, 0))
         if torch.equal(other, x):
             continue
-        after = first(module(other, *rest))
+        after = first(module(*rest[:argument], other, *rest[argument + 1 :]))
         if after is None:
             continue
-        changed = (after - before).narrow(own, 0, length - 1).abs().amax()
+        changed = (after - before).narrow(own, 0, length - 1 + own_too).abs().amax()
         if bool(changed > 1e-4 * before.abs().amax()):
             return True
     return False

@@ -401,12 +401,17 @@ class Samples:
         y: shape (n,) of class indices, or (n, k) of numbers.
         steps: in which step each was seen.
         classes: how many; 0 for numbers.
+        kind: ``features`` as they are given; of sequences of indices ``words``: how often each comes; of
+            targets at each place of a sequence ``places``: what is around one.
+        sequences: of these, some whole: shape (n, length, features), and the targets, shape (n, length).
     """
 
     x: Tensor
     y: Tensor
     steps: Tensor
     classes: int
+    kind: str = "features"
+    sequences: tuple[tuple[Tensor, Tensor], ...] = ()
 
 
 @dataclass
@@ -446,6 +451,7 @@ class Observations:
         spent: seconds that looking took, as it measured itself.
         not_measured: what could not be seen, in words.
         accumulates: backward passes a step, the median.
+        clips: (step, norm that was allowed, norm that there was) of clipped gradients.
         ended: ``finished``, or the name of the exception that ended it.
     """
 
@@ -464,6 +470,7 @@ class Observations:
     spent: float = 0.0
     not_measured: list[str] = field(default_factory=list)
     accumulates: float = 1.0
+    clips: tuple[tuple[int, float, float], ...] = ()
     ended: str = "finished"
 
     @property

@@ -41,6 +41,8 @@ from descend.watching.optimizers import note, stateful
 from descend.watching.resting import HOOKED, Rest
 from descend.watching.samples import numbers, some, spread
 
+CLIPS = 64
+"""How many times at first it is noted how gradients are clipped; later only where a step is looked at."""
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
@@ -73,6 +75,7 @@ class Watcher:
         self._before: Before | None = None
         self._marks: dict[int, tuple[Tensor, int]] = {}
         self._fresh: set[int] = set()
+        self._clips: list[tuple[int, float, Tensor]] = []
         self._clipping: dict[int, np.ndarray] = {}
         self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
         self._waiting: list[tuple[int, Tensor]] = []
@@ -105,6 +108,7 @@ class Watcher:
             self._patch(kind, "log_prob", self._log_prob)
         self._patch(DataLoader, "__iter__", self.modules.iterate)
         self._patch(torch, "compile", self._compile)
+        self._patch(nn.utils, "clip_grad_norm_", self._clip)
         if self.only is not None:
             self.modules.hook(self.only)
         self._open()
@@ -125,6 +129,7 @@ class Watcher:
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
         self.later.settle()
+        self.seen.clips = tuple((step, allowed, float(norm)) for step, allowed, norm in self._clips)
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
         if self.counted:
             self.seen.accumulates = self.backwards / self.counted
@@ -420,6 +425,15 @@ class Watcher:
                 if p.grad is not None and p.grad.layout == torch.strided:
                     self._clipping[id(p)] = numbers(p.grad).copy()
 
+    def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
+        """See gradients clipped by their norm."""
+        out = original(parameters, *args, **kwargs)
+        if len(self._clips) < CLIPS or self.window is not None:
+            allowed = args[0] if args else kwargs.get("max_norm")
+            if isinstance(allowed, int | float) and isinstance(out, Tensor):
+                self._clips.append((self.seen.steps + 1, float(allowed), out.detach()))
+        return out
+
     def _log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         out = original(*args, **kwargs)
         if self.looking.on:
@@ -430,9 +444,8 @@ class Watcher:
         assert self.window is not None
         value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
         seen = Backward(self.seen.steps + 1, value)
-        looking, often = self.looking, len(self.seen.windows)
-        if value - value == 0 and (often < 3 or often % 4 == 0):
-            self._risks = graph.risky(loss)
+        self._risks = graph.risky(loss) if value - value == 0 else self._risks
+        looking = self.looking
         seen.sign, seen.policy = looking.own.signs(loss)
         if seen.sign:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
