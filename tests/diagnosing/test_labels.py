@@ -111,3 +111,25 @@ def test_underfitting() -> None:
     y = (2 * x[:, :1]).sin() + x[:, 1:2] * x[:, 2:3]
     assert confidence(train(x, y, network(3, 1, 24, 0.8), epochs=12), "underfitting") >= 0.5
     assert confidence(train(x, y, network(3, 1, 64), epochs=12), "underfitting") < 0.5
+
+
+def stages(late: int) -> tuple[Tensor, Tensor]:
+    """Sequences whose numbers tell a stage of several places; labels come so many places late."""
+    generator = torch.Generator().manual_seed(3)
+    y = torch.randint(3, (64, 16), generator=generator).repeat_interleave(6, 1)
+    x = nn.functional.one_hot(y, 3).float() + 0.3 * torch.randn(64, 96, 3, generator=generator)
+    return x, y.roll(late, 1)
+
+
+class Places(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x).transpose(1, 2)
+
+
+def test_labels_of_a_sequence_that_come_late():
+    assert confidence(train(*stages(0), Places()), "labels-misaligned") == 0
+    assert confidence(train(*stages(9), Places()), "labels-misaligned") >= 0.65

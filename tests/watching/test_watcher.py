@@ -339,3 +339,97 @@ def test_how_a_script_ended(tmp_path, ending, told):
 def test_there_must_be_a_script():
     with pytest.raises(UsageError, match="a Python file"):
         watched(Path("nowhere.py"), [])
+
+
+def epochs(model, evaluate, steps=24):
+    """Train for a while, and evaluate after every sixth step; return what was seen."""
+    torch.manual_seed(1)
+    x, y = data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with descend.watch(budget=1.0) as watch:
+        for k in range(steps):
+            optimizer.zero_grad()
+            out = model(x[:32])
+            F.cross_entropy(out["scores"] if isinstance(out, dict) else out, y[:32]).backward()
+            optimizer.step()
+            if k % 6 == 5:
+                evaluate(model, x, y)
+    return watch.seen
+
+
+def test_what_is_told_without_gradients_may_be_compared_outside():
+    def evaluate(model, x, y):
+        model.eval()
+        with torch.no_grad():
+            out = model(x)
+        F.cross_entropy(out, y).item(), (out.argmax(1) == y).float().mean().item()
+        model.train()
+
+    seen = epochs(network(), evaluate)
+    assert len(seen.evaluations) == 4
+    assert all(0 <= e.accuracy <= 1 and len(e.criteria) == 1 for e in seen.evaluations)
+    assert all(len(w.criteria) == 1 and w.criteria[0].grad for w in seen.windows)
+    assert seen.samples.x.shape[1:] == data()[0].shape[1:]
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = network()
+
+    def forward(self, x):
+        return {"size": x.detach().norm(dim=1), "scores": self.body(x)}
+
+
+def test_outputs_may_have_names():
+    (root,) = epochs(Named(), lambda model, x, y: None).roots
+    assert not root.ignores and root.features == data()[0].shape[1] and not root.unused_features
+
+
+def test_it_is_noted_how_gradients_are_clipped():
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    norms = []
+    with descend.watch() as watch:
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            norms.append(float(nn.utils.clip_grad_norm_(model.parameters(), 0.01)))
+            optimizer.step()
+    assert [(step, allowed) for step, allowed, _ in watch.seen.clips] == [(k, 0.01) for k in range(1, 6)]
+    assert [norm for _, _, norm in watch.seen.clips] == pytest.approx(norms)
+
+
+@pytest.mark.parametrize("channels_first", (False, True))
+def test_places_of_sequences_are_kept_with_what_is_around_them(channels_first):
+    torch.manual_seed(0)
+    layer = nn.Conv1d(3, 2, 1) if channels_first else nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    x = torch.randn(8, 24, 3)
+    y = (x[..., 0] > 0).long()
+    with descend.watch(budget=1.0) as watch:
+        for _ in range(3):
+            optimizer.zero_grad()
+            out = layer(x.transpose(1, 2)).transpose(1, 2) if channels_first else layer(x)
+            F.cross_entropy(out.reshape(-1, 2), y.flatten()).backward()
+            optimizer.step()
+    kept = watch.seen.samples
+    assert kept.kind == "places" and kept.x.shape[1] == 5 * 3
+    assert torch.equal(kept.y, (kept.x[:, 2 * 3] > 0).long())  # the third of five places is its own
+    assert all(torch.equal(labels, (given[..., 0] > 0).long()) for given, labels in kept.sequences)
+
+
+def test_sequences_of_indices_are_kept_as_how_often_each_comes():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(50, 4), nn.Flatten(), nn.Linear(40, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x = torch.randint(50, (16, 10))
+    y = (x == 7).any(1).long()
+    with descend.watch(budget=1.0) as watch:
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    kept = watch.seen.samples
+    assert kept.kind == "words" and bool((kept.x.sum(1) == 10).all())
+    assert torch.equal(kept.y, (kept.x[:, 7] > 0).long())
