@@ -71,7 +71,8 @@ def _grown(seen: Observations, rows: Rows | None) -> float:
 
 
 def _shrunk(seen: Observations, rows: Rows | None) -> float:
-    return -_grown(seen, rows)
+    shrunk = -log(measures.grown(seen))
+    return shrunk if shrunk > 0.1 else NAN
 
 
 def _decay(seen: Observations, rows: Rows | None) -> float:

@@ -19,7 +19,7 @@ from descend.watching.observations import Observations
 
 OFTEN = 0.1
 """The share of sound runs that show as much, from which on nothing is said."""
-LEAST, MOST = 0.15, 0.45
+LEAST, MOST = 0.15, 0.42
 """The confidence at that share, and at a twentieth of it."""
 
 

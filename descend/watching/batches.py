@@ -60,11 +60,11 @@ class Examples:
         if self._given is None or not torch.is_grad_enabled() or not target.dim():
             return
         (x, step), self._given = self._given, None
-        if target.numel() > 64 * len(target):
-            return
+        wide = target.numel() > 64 * len(target)
         with torch.no_grad():
             kind = "features"
-            if len(x) == len(target) and x.is_floating_point():
+            placed = target.dim() == 2 and x.dim() == 3 and not target.is_floating_point()
+            if len(x) == len(target) and x.is_floating_point() and not wide and not placed:
                 count = max(64, min(256, 16384 // max(1, x[0].numel())))
                 found, y = rows(x, count, FEATURES), target.detach()[picked(len(x), count)]
             elif len(x) == len(target) and target.dim() == 1 and x.dim() == 2 and x.shape[1] >= 8:
