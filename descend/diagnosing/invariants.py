@@ -24,23 +24,24 @@ def missing_zero_grad(seen: Observations) -> Iterable[Suspicion]:
             continue
         own = [w for w in seen.windows if w.optimizer == index and w.step > optimizer.first and w.backwards]
         stale = [w for w in own if w.stale > 0]
-        if not stale:
+        looked, found = len(own) + optimizer.looked, len(stale) + optimizer.stale
+        if not found:
             continue
-        share = len(stale) / len(own)
-        confidence = 0.97 if share >= 0.9 and len(own) > 1 else 0.93 if share >= 0.4 else 0.6
+        share = found / looked
+        confidence = 0.97 if share >= 0.9 and looked > 1 else 0.93 if share >= 0.4 else 0.6
         if any(2 * optimizer.steps <= other.steps for other in seen.optimizers):
             confidence = min(confidence, 0.45)  # it may gather gradients over another optimizer's steps
-        part = median(w.stale for w in stale)
-        first = stale[0]
+        part = median(w.stale for w in stale) if stale else 1
+        first = stale[0].step if stale else optimizer.first + 1
         what = "all parameters" if part == 1 else f"{part:.0%} of the parameters"
         yield Suspicion(
             "missing-zero-grad",
             confidence,
             f"The gradients of {what} that were looked at had not been cleared when the backward before step "
-            f"{first.step} began, and so in {len(stale)} of {len(own)} steps: each step follows the sum of "
+            f"{first} began, and so in {found} of {looked} steps: each step follows the sum of "
             "earlier gradients, although it has used them already.",
             certain=confidence > 0.9,
-            step=first.step,
+            step=first,
         )
 
 

@@ -72,7 +72,7 @@ def _grown(seen: Observations, rows: Rows | None) -> float:
 
 def _shrunk(seen: Observations, rows: Rows | None) -> float:
     shrunk = -log(measures.grown(seen))
-    return shrunk if shrunk > 0.1 else NAN
+    return max(shrunk, 0.1) if math.isfinite(shrunk) else NAN
 
 
 def _decay(seen: Observations, rows: Rows | None) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from descend.diagnosing.detectors import findings
 from descend.diagnosing.finding import Finding
 from descend.watching.capturing import Capturing
+from descend.watching.warming import warm
 from descend.watching.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Watch:
         budget: float = 0.03,
         prove: float | None = None,
     ):
+        warm()
         self._watcher = Watcher(model, optimizer, budget)
         self.seen: Observations = self._watcher.seen
         self._findings: list[Finding] | None = None

@@ -25,6 +25,7 @@ from descend.descent.until import Until
 from descend.diagnosing.finding import Finding
 from descend.watching.observations import Observations
 from descend.watching.of_descent import DescentWatcher, complete
+from descend.watching.warming import warm
 
 if TYPE_CHECKING:
     from descend.descent.record import Record
@@ -71,6 +72,7 @@ class Watched:
     def __init__(
         self, descent: Descent, until: Until, record: Record, budget: float = 0.03, prove: float | None = None
     ):
+        warm()
         self.watcher = DescentWatcher(descent, budget)
         self._descent, self._until, self._record = descent, until, record
         self._budget, self._prove = budget, prove

@@ -74,6 +74,8 @@ class OptimizerFacts:
         maximize: whether it climbs.
         again: how many of its parameters (the very tensors) another optimizer had before.
         resets: how often its own state was seen to have been lost between its steps.
+        looked: after how many of its first steps it was seen whether gradients were cleared; windows apart.
+        stale: after how many of them they were not.
         settings: (step, hyperparameters of each group) whenever the rate changed: ``lr``, ``momentum``,
             ``betas``, ``weight_decay``, as floats and tuples of floats.
     """
@@ -87,6 +89,8 @@ class OptimizerFacts:
     maximize: bool = False
     again: int = 0
     resets: int = 0
+    looked: int = 0
+    stale: int = 0
     settings: list[tuple[int, list[dict[str, object]]]] = field(default_factory=list)
 
     def lr(self, step: int | None = None) -> float:

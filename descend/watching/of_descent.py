@@ -99,7 +99,7 @@ class DescentWatcher(Watcher):
             undo()
         self.undo.clear()
         self.window = self._before = self.pending = None
-        self._marks.clear()
+        self._clearing.clear()
         self.looking.clear()
         self._last_visit = 1.2 * (self.budget._own - self._came) + HOOKS * (
             self.seen.steps - self._hooked + 1

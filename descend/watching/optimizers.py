@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watching.observations import OptimizerFacts
+from descend.watching.samples import spread
 
 _SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")
 MOST = 4000
@@ -59,3 +61,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool | str | type(None)):
         return value
     return float(value)
+
+
+def few(optimizer: Optimizer, count: int) -> list[Tensor]:
+    """Return some of an optimizer's parameters, the first and the last ones among them."""
+    return spread([p for group in optimizer.param_groups for p in group["params"]], count)
+
+
+def on_a_device(optimizer: Optimizer) -> bool:
+    """Whether it is a device beside the processor that an optimizer's parameters are on."""
+    return any(not p.is_cpu for group in optimizer.param_groups for p in group["params"][:1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from descend.errors import UsageError
 from descend.watching.capturing import Capturing
 from descend.watching.observations import Observations
+from descend.watching.warming import warm
 from descend.watching.watcher import Watcher
 
 
@@ -37,6 +38,7 @@ def watched(
     """
     if not script.is_file():
         raise UsageError("a Python file", str(script), "give the path of a training script")
+    warm()
     watcher = Watcher(budget=budget)
     if steps is not None:
         after = watcher._after_step

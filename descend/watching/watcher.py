@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader
 from descend.watching import graph
 from descend.watching.batches import Examples
 from descend.watching.budget import Budget
+from descend.watching.clearing import Clearing
 from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.modules import Modules
@@ -37,9 +38,9 @@ from descend.watching.observations import (
     OptimizerFacts,
     Window,
 )
-from descend.watching.optimizers import note, stateful
-from descend.watching.resting import HOOKED, Rest
-from descend.watching.samples import numbers, some, spread
+from descend.watching.optimizers import few, note, on_a_device, stateful
+from descend.watching.resting import BEGINNING, HOOKED, Rest
+from descend.watching.samples import numbers, some
 
 CLIPS = 64
 """How many times at first it is noted how gradients are clipped; later only where a step is looked at."""
@@ -73,8 +74,7 @@ class Watcher:
         self.undo: list[Callable[[], None]] = []
         self.window: Window | None = None
         self._before: Before | None = None
-        self._marks: dict[int, tuple[Tensor, int]] = {}
-        self._fresh: set[int] = set()
+        self._clearing, self._early = Clearing(), Clearing()
         self._clips: list[tuple[int, float, Tensor]] = []
         self._clipping: dict[int, np.ndarray] = {}
         self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
@@ -113,8 +113,8 @@ class Watcher:
             self.modules.hook(self.only)
         self._open()
 
-    def stop(self) -> Observations:
-        """Cease to watch, and return what was seen."""
+    def let_go(self) -> None:
+        """Cease to watch."""
         self.rest.end()
         self.modules.end_of_evaluation()
         self.looking.switch_off()
@@ -123,7 +123,12 @@ class Watcher:
             undo()
         self.undo.clear()
         self.window = self._before = None
-        self._marks.clear()
+        self._clearing.clear()
+        self._early.clear()
+
+    def stop(self) -> Observations:
+        """Cease to watch, and return what was seen."""
+        self.let_go()
         self._flush()
         if self.seen.not_finite is None and self.seen.steps and self._broken_parameter():
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
@@ -212,16 +217,13 @@ class Watcher:
 
     def _mark(self) -> None:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
-        self._marks.clear()
-        self._fresh.clear()
+        self._clearing.clear()
+        self._early.clear()
         self._clipping.clear()
         for reference, index in self._optimizers.values():
             optimizer = reference() if reference is not None else None
-            if optimizer is None or not self.seen.optimizers[index].steps:
-                continue
-            for p in _few(optimizer, 8):
-                if p.grad is not None and p.grad.layout == torch.strided and numbers(p.grad, 512).any():
-                    self._marks[id(p)] = p, id(p.grad)
+            if optimizer is not None and self.seen.optimizers[index].steps:
+                self._clearing.used(optimizer, 8)
 
     def _due(self) -> bool:
         step = self.seen.steps
@@ -243,7 +245,7 @@ class Watcher:
             return
         start = time.perf_counter()
         if not self.budget.start:
-            self.budget.begin(processor=not _on_a_device(optimizer))
+            self.budget.begin(processor=not on_a_device(optimizer))
         index = self._index(optimizer)
         if self.pending is not None and self.pending[0] == index:
             self._compare_gradients()
@@ -268,6 +270,10 @@ class Watcher:
         facts.steps += 1
         facts.last = self.seen.steps
         note(optimizer, facts, self.seen.steps)
+        if self._early:  # not before the step, which may be given a closure
+            facts.looked += 1
+            facts.stale += bool(self._early.stale())
+            self._early.clear()
         if facts.steps == 1:
             facts.stateful = stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
@@ -279,6 +285,8 @@ class Watcher:
         self.modules.stepped()
         if self._due():
             self._open()
+        elif self.window is None and self.seen.steps <= BEGINNING and len(self.seen.optimizers) == 1:
+            self._early.used(optimizer, 2)
         if len(self._waiting) >= 64:
             self._flush()
         if self.withdraws and self.rest.wanted():
@@ -303,10 +311,8 @@ class Watcher:
                     self._before, self._clipping, self.modules.names, self.later
                 )
                 self.pending = index, self._before.few(window.moved)
-        marked = [p for p, _ in self._marks.values() if self._before is None or id(p) in self._before.ids]
-        if marked and window.backwards:
-            stale = [p for p in marked if id(p) not in self._fresh and p.grad is not None]
-            window.stale = len(stale) / len(marked)
+        if window.backwards:
+            window.stale = self._clearing.stale(self._before.ids if self._before is not None else None) or 0.0
         for name in window.missing:
             if name in self.seen.parameters:
                 self.seen.parameters[name].windows += 1
@@ -315,7 +321,7 @@ class Watcher:
         self.modules.order()
         self.seen.windows.append(window)
         self.window = self._before = None
-        self._marks.clear()
+        self._clearing.clear()
         looking.clear()
         if self.later.full:
             self.later.settle()
@@ -406,6 +412,8 @@ class Watcher:
         return out
 
     def _see_loss(self, loss: Tensor) -> None:
+        if self._early:
+            self._early.backward()
         if loss.numel() == 1:
             if loss.is_cpu:
                 value = loss.item()
@@ -421,7 +429,7 @@ class Watcher:
     def _see_gradients(self) -> None:
         """See gradients as backward leaves them, before anybody clips them."""
         with torch.no_grad(), torch._C.DisableTorchFunction():
-            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in _few(o, 6)]:
+            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in few(o, 6)]:
                 if p.grad is not None and p.grad.layout == torch.strided:
                     self._clipping[id(p)] = numbers(p.grad).copy()
 
@@ -449,9 +457,7 @@ class Watcher:
         seen.sign, seen.policy = looking.own.signs(loss)
         if seen.sign:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
-        for p, mark in self._marks.values():
-            if p.grad is None or id(p.grad) != mark or not numbers(p.grad, 512).any():
-                self._fresh.add(id(p))
+        self._clearing.backward()
         looking.own.parts, looking.own.log_probs = [], []
         self.window.backwards.append(seen)
         if len(self._traced) < 3 and len(self.seen.windows) not in self._traced and loss.requires_grad:
@@ -478,7 +484,7 @@ class Watcher:
     def _broken_parameter(self) -> str:
         for reference, _ in self._optimizers.values():
             optimizer = reference() if reference is not None else None
-            for p in _few(optimizer, 64) if optimizer is not None else ():
+            for p in few(optimizer, 64) if optimizer is not None else ():
                 if not bool(torch.isfinite(some(p, 512)).all()):
                     return self.modules.names.get(id(p), "")
         return ""
@@ -491,12 +497,3 @@ class Watcher:
             bad = next((s for (s, _), v in zip(waiting, values, strict=True) if v - v != 0), 0)
             if bad and self.seen.not_finite is None:
                 self.seen.not_finite = NotFinite(bad, "loss")
-
-
-def _few(optimizer: Optimizer, count: int) -> list[Tensor]:
-    """Return some of an optimizer's parameters, the first and the last ones among them."""
-    return spread([p for group in optimizer.param_groups for p in group["params"]], count)
-
-
-def _on_a_device(optimizer: Optimizer) -> bool:
-    return any(not p.is_cpu for group in optimizer.param_groups for p in group["params"][:1])
