@@ -181,7 +181,8 @@ CODE: tuple[Cause, ...] = (
         signal=(
             "Inputs lie in clusters, but neither neighbours nor a ridge regression tell labels better "
             "than shuffled labels, and evaluation is at chance. Or rows that come twice have another "
-            "label."
+            "label. Or labels of a sequence's places are told far better by what comes some places "
+            "earlier or later."
         ),
         unlike="Inputs without clusters (hard tasks, several inputs, mixup) give no verdict.",
     ),
@@ -214,7 +215,7 @@ CODE: tuple[Cause, ...] = (
         ("learning-rate-too-high", "batch-too-small", "class-imbalance", "repeated-batch", "overfitting"),
         signal=(
             "Pairs within a batch agree in class far more often than the mix over batches; or numbers are "
-            "correlated along a batch."
+            "correlated along a batch; or inputs vary between batches and hardly within them."
         ),
         unlike="The same order in every epoch is not a fault by itself.",
     ),
@@ -226,7 +227,7 @@ CODE: tuple[Cause, ...] = (
         "error",
         signal=(
             "Every window has the same fingerprint, or the same targets in order, while a loader or the "
-            "tensor behind it has more."
+            "tensor behind it has more; or batches come twice though the loader mixes them anew."
         ),
         unlike="Training on the full batch on purpose.",
     ),

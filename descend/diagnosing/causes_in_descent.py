@@ -19,8 +19,8 @@ DESCENT: tuple[Cause, ...] = (
         ),
         signal=(
             "The first moves are more than an eighth of the weights, weights grow several times over, the "
-            "loss rises or ends above where it began, consecutive gradients point against each other; "
-            "several of these together."
+            "loss rises by half or ends above where it began, consecutive gradients point against each "
+            "other; several of these together."
         ),
         unlike=(
             "Of unscaled data, large initial values, momentum of 0.97 and more, or stale gradients each "
@@ -51,7 +51,7 @@ DESCENT: tuple[Cause, ...] = (
         signal=(
             "Gradients relative to weights fall by a hundred and more from the last layers to the first; "
             "in recurrent nets the last output's gradient hardly reaches the first quarter of the places; "
-            "the loss is stuck."
+            "the loss is stuck. Behind sigmoids a thirtieth is enough."
         ),
         unlike=(
             "Exact zeros are dead units; weights of an odd scale are poor initial values; with a falling "
@@ -104,7 +104,8 @@ DESCENT: tuple[Cause, ...] = (
         ),
         signal=(
             "Before anything has moved: std·√fan_in is beyond 3 or below 0.2 in half of the layers, with "
-            "a wild first loss, signals that die through the depth, or saturation."
+            "a wild first loss, signals that die through the depth, or saturation; or it is below 0.1 and "
+            "the weights grow several times over."
         ),
         unlike=(
             "Small weights beside normalisation layers are sound; unscaled inputs make sound weights look "

@@ -369,6 +369,8 @@ def judged(one: Finding, effects: list[Effect], skipped: list[str], complete: bo
         effect = effects[-1]
         odds *= HALVED if 0 < effect.after <= 0.5 * effect.before else PROVED
         confidence = max(min(SUREST, odds / (1 + odds)), min(one.confidence, SUREST))
+        if one.weak:  # many a remedy makes a sound run better too
+            confidence = min(confidence, WARNING - 0.01)
         if effect.cause and effect.cause != one.cause:  # what helps names what is wrong
             explains = (one.cause, *(name for name in one.explains if name != effect.cause))
             one = replace(one, cause=effect.cause, remedy=CAUSES[effect.cause].remedy, explains=explains)

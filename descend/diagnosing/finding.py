@@ -20,6 +20,7 @@ class Finding:
         where: the parameter, layer or loss function; empty for the whole run.
         step: the step from which it could be told; 0: only at the end.
         explains: further causes that the run looks like having because of this one.
+        weak: whether it is only said that this is unusual: no warning, even if the remedy helps.
     """
 
     cause: str
@@ -31,6 +32,7 @@ class Finding:
     where: str = ""
     step: int = 0
     explains: tuple[str, ...] = ()
+    weak: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it as ``descend watch --json`` prints it."""

@@ -310,6 +310,15 @@ def _few_examples(seen: Observations) -> Iterable[Suspicion]:
         return
     prints = [w.batches[0].fingerprint for w in seen.windows if w.batches and w.batches[0].floating]
     different = len(set(prints))
+    shuffled = any(x.shuffled and x.batches > 2 for x in seen.loaders)
+    one = len({w.optimizer for w in seen.windows}) == 1
+    again = len(prints) - sum(prints.count(p) == 1 for p in prints)
+    if shuffled and one and again >= 3 and again >= 0.3 * len(prints):  # mixed anew, none comes twice
+        said = f"{again} of {len(prints)} steps that were looked at had a batch that others had too, number"
+        yield Suspicion(
+            "repeated-batch", 0.8, f"{said} by number, although the loader mixes examples anew.", step=1
+        )
+        return
     loader = max(seen.loaders, key=lambda x: x.batches, default=None)
     if len(prints) < 8 or loader is None or different > len(prints) // 4:
         return

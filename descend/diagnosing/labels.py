@@ -71,7 +71,7 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
 
 def _moved(seen: Observations) -> Iterable[Suspicion]:
     """See labels of a sequence's places that other places tell far better than their own."""
-    every = seen.samples.sequences if seen.samples is not None else ()
+    every = list(seen.samples.sequences) if seen.samples is not None else []
     kept = [(x, y) for x, y in every if x.shape[1:] == every[0][0].shape[1:] and not y.is_floating_point()]
     if sum(len(x) for x, _ in kept) < 8 or kept[0][0].shape[1] < 24:
         return

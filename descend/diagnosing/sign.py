@@ -19,7 +19,7 @@ class Sign:
     Attributes:
         cause: the name of the cause.
         name: of the sign.
-        words: what is said of it, with ``{}`` for its value.
+        words: what is said of it, with ``{}`` for its value; ``10^{:.1f}`` where that is a logarithm.
         of: tells its value, of what was seen and of the examples (None where there are none); nan where it
             cannot be told.
     """
@@ -28,6 +28,12 @@ class Sign:
     name: str
     words: str
     of: Callable[[Observations, Rows | None], float]
+
+    def said(self, value: float) -> str:
+        """Return the words with a value, logarithms as the numbers that they are of."""
+        words = self.words.replace("10^-{:.1f}", f"{10**-value:.2g}") if abs(value) < 300 else self.words
+        words = words.replace("10^{:.1f}", f"{10**value:.2g}") if abs(value) < 300 else words
+        return words.format(value)
 
 
 def log(x: float) -> float:

@@ -227,7 +227,7 @@ DESCENT: tuple[Sign, ...] = (
     Sign(
         "learning-rate-too-high",
         "opposed",
-        "gradients of consecutive steps have a cosine of {:.2f}, turned",
+        "gradients of consecutive steps point against each other by {:.2f}",
         _opposed,
     ),
     Sign(

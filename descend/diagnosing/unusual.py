@@ -66,5 +66,5 @@ def unusual(seen: Observations) -> Iterable[Suspicion]:
         if p < OFTEN:
             sure = LEAST + (MOST - LEAST) * min(1.0, math.log(OFTEN / p) / math.log(20))
             count = len(sound()[sign.name])
-            said = f"{sign.words.format(value)}: {p:.1%} of {count} sound runs show as much."
+            said = f"{sign.said(value)}: {p:.1%} of {count} sound runs show as much."
             yield Suspicion(cause, sure, said[0].upper() + said[1:], weak=True)

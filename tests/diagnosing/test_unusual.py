@@ -58,6 +58,7 @@ def test_what_is_only_unusual_explains_no_finding_away():
     strong = Suspicion("underfitting", 0.6, "")
     weak = Suspicion("learning-rate-too-low", 0.45, "", weak=True)
     assert "underfitting" in CAUSES["learning-rate-too-low"].makes
-    assert [(f.cause, f.confidence) for f in ranked([strong, weak])][0] == ("underfitting", 0.6)
+    first = ranked([strong, weak])[0]
+    assert (first.cause, first.confidence) == ("underfitting", 0.6)
     sure = Suspicion("learning-rate-too-low", 0.45, "")
     assert ranked([strong, sure])[0].confidence < 0.6

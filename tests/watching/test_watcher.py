@@ -433,3 +433,28 @@ def test_sequences_of_indices_are_kept_as_how_often_each_comes():
     kept = watch.seen.samples
     assert kept.kind == "words" and bool((kept.x.sum(1) == 10).all())
     assert torch.equal(kept.y, (kept.x[:, 7] > 0).long())
+
+
+@pytest.mark.parametrize("closure", (False, True))
+@pytest.mark.parametrize("cleared", (False, True))
+def test_whether_gradients_are_cleared_is_seen_in_the_first_steps_without_close_looks(cleared, closure):
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+    def loss():
+        if cleared:
+            optimizer.zero_grad()
+        out = F.cross_entropy(model(x), y)
+        out.backward()
+        return out
+
+    with descend.watch(budget=1e-4) as watch:
+        for _ in range(16):
+            if closure:
+                optimizer.step(loss)
+            else:
+                loss()
+                optimizer.step()
+    (facts,) = watch.seen.optimizers
+    assert len(watch.seen.windows) < 10 and facts.looked >= 5
+    assert facts.stale == (0 if cleared else facts.looked)
