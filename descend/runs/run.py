@@ -370,7 +370,8 @@ class Run:
         if not (self.folder / RECORD).exists():
             return []
         names = Finding.__dataclass_fields__
-        return [Finding(**{name: one[name] for name in names}) for one in read_findings(self.folder / RECORD)]
+        kept = read_findings(self.folder / RECORD)
+        return [Finding(**{name: one[name] for name in names if name in one}) for one in kept]
 
     def report(self) -> Path:
         """Write ``report.html`` and return its path."""
