@@ -1,6 +1,8 @@
 """What is said of a run that is unlike sound ones: little, and never as a warning."""
 
 import math
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -62,3 +64,9 @@ def test_what_is_only_unusual_explains_no_finding_away():
     assert (first.cause, first.confidence) == ("underfitting", 0.6)
     sure = Suspicion("learning-rate-too-low", 0.45, "")
     assert ranked([strong, sure])[0].confidence < 0.6
+
+
+def test_the_table_goes_with_the_package():
+    root = Path(descend.__file__).parent.parent
+    wanted = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "diagnosing/sound.json" in wanted["descend"]
