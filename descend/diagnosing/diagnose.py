@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -259,27 +260,14 @@ def proved_by_trying(
         deadline: the time (of ``time.perf_counter``) at which trying ends.
     """
     said = Diagnosis([])
-    plans: dict[str, tuple[Remedy, ...]] = {}
-    for one in found[:CAUSES_TRIED]:
-        try:
-            plans[one.cause] = remedies(one.cause)
-        except NotApplicable as reason:
-            said.left_out.append(f"{one.cause}: {reason}")
-            said.findings.append(replace(one, effect=f"not tried: {reason}"))
+    plans = plans_for(said, found, remedies)
     steps = _affordable(
         [r for plan in plans.values() for r in plan], watched, descent.settings.steps, deadline
     )
-    proved: list[Finding] = []
-    room: Laboratory | None = None
-    for one in found:
-        if one.cause in {f.cause for f in (*said.findings, *proved)}:
-            continue
-        if one.cause not in plans or (proved and one.confidence < WARNING):
-            why = f"the remedy for {proved[0].cause} is proved" if proved else "others are more probable"
-            said.left_out.append(f"{one.cause}: {why}")
-            said.findings.append(replace(one, effect=f"not tried: {why}"))
-            continue
-        room = room or Laboratory(
+
+    @cache
+    def laboratory() -> Laboratory:
+        return Laboratory(
             descent.problem,
             descent.settings,
             steps,
@@ -290,7 +278,70 @@ def proved_by_trying(
             pace=watched.pace,
             deadline=deadline,
         )
-        plan = plans.pop(one.cause)
+
+    in_turn(said, found, plans, laboratory)
+    return said
+
+
+class Bench(Protocol):
+    """Where remedies are tried: on forks of a run, or on a script's steps played again."""
+
+    deadline: float
+    steps: int
+
+    def compare(self, remedy: Any, where: str, until: float) -> Effect:
+        """Return what a remedy does."""
+        ...
+
+
+class Said(Protocol):
+    """What is said of all findings: see :class:`Diagnosis`."""
+
+    findings: list[Finding]
+    tried: list[dict[str, Any]]
+    left_out: list[str]
+
+
+def plans_for(
+    said: Said, found: list[Finding], plan_of: Callable[[str], tuple[Any, ...]]
+) -> dict[str, tuple[Any, ...]]:
+    """Return the remedies of the first findings' causes, and say which have none that could be tried."""
+    plans: dict[str, tuple[Any, ...]] = {}
+    for one in found[:CAUSES_TRIED]:
+        try:
+            plans[one.cause] = plan_of(one.cause)
+        except NotApplicable as reason:
+            said.left_out.append(f"{one.cause}: {reason}")
+            said.findings.append(replace(one, effect=f"not tried: {reason}"))
+    return plans
+
+
+def in_turn(
+    said: Said,
+    found: list[Finding],
+    plans: dict[str, tuple[Any, ...]],
+    bench: Callable[[], Bench],
+    told: Callable[[Finding, Any], dict[str, Any]] = lambda one, remedy: {},
+) -> None:
+    """Try remedies, finding after finding, and say what each did.
+
+    Args:
+        said: where it is said.
+        found: the findings, the most probable first.
+        plans: the remedies of causes, from :func:`plans_for`; those that are tried are taken out.
+        bench: returns where they are tried; only called where there is something to try.
+        told: what else is told of a finding's remedy.
+    """
+    proved: list[Finding] = []
+    for one in found:
+        if one.cause in {f.cause for f in (*said.findings, *proved)}:
+            continue
+        if one.cause not in plans or (proved and one.confidence < WARNING):
+            why = f"the remedy for {proved[0].cause} is proved" if proved else "others are more probable"
+            said.left_out.append(f"{one.cause}: {why}")
+            said.findings.append(replace(one, effect=f"not tried: {why}"))
+            continue
+        room, plan = bench(), plans.pop(one.cause)
         pairs, skipped, complete = tried(
             lambda remedy, until, room=room, where=one.where: room.compare(remedy, where, until),
             plan,
@@ -299,13 +350,11 @@ def proved_by_trying(
             room.steps,
         )
         effects = [effect for _, effect in pairs]
-        said.tried += [{"cause": one.cause, **effect.as_json()} for effect in effects]
+        said.tried += [{"cause": one.cause, **told(one, r), **effect.as_json()} for r, effect in pairs]
         said.left_out += [f"{one.cause}, {reason}" for reason in skipped]
-        outcome = judged(one, effects, skipped, complete)
         helped = bool(effects) and effects[-1].verdict is Verdict.HELPS
-        (proved if helped else said.findings).append(outcome)
+        (proved if helped else said.findings).append(judged(one, effects, skipped, complete))
     said.findings = proved_first(proved, said.findings)
-    return said
 
 
 def _affordable(tried: Sequence[Remedy], watched: Watched, total: int, deadline: float) -> int:

@@ -16,10 +16,9 @@ from typing import Any
 from torch import Tensor
 
 from descend.diagnosing.changes import NotApplicable
-from descend.diagnosing.diagnose import CAUSES_TRIED, FEWEST, MORE_SEEDS, judged, proved_first, tried
+from descend.diagnosing.diagnose import FEWEST, MORE_SEEDS, in_turn, plans_for
 from descend.diagnosing.finding import Finding
-from descend.diagnosing.proof import SEEDS, Effect, OutOfTime, Verdict
-from descend.diagnosing.ranking import WARNING
+from descend.diagnosing.proof import SEEDS, Effect, OutOfTime
 from descend.diagnosing.replay import AS_IT_DID, Judge, NotReproducible, Variant, World, undisturbed
 from descend.diagnosing.replay_remedies import Played, played
 from descend.watching.capturing import Capturing
@@ -102,39 +101,13 @@ def prove(
 
 
 def _try(said: Proof, room: _Room, found: list[Finding]) -> None:
-    plans: dict[str, tuple[Played, ...]] = {}
-    for one in found[:CAUSES_TRIED]:
-        try:
-            plans[one.cause] = played(one.cause)
-        except NotApplicable as reason:
-            said.left_out.append(f"{one.cause}: {reason}")
-            said.findings.append(replace(one, effect=f"not tried: {reason}"))
+    plans = plans_for(said, found, played)
     said.steps = room.afford(sum(map(len, plans.values())))
-    proved: list[Finding] = []
-    for one in found:
-        if one.cause in {f.cause for f in (*said.findings, *proved)}:
-            continue
-        if one.cause not in plans or (proved and one.confidence < WARNING):
-            why = f"the remedy for {proved[0].cause} is proved" if proved else "others are more probable"
-            said.left_out.append(f"{one.cause}: {why}")
-            said.findings.append(replace(one, effect=f"not tried: {why}"))
-            continue
-        plan = plans.pop(one.cause)
-        pairs, skipped, complete = tried(
-            lambda remedy, until, where=one.where: room.played(remedy, where, until),
-            plan,
-            sum(map(len, plans.values())),
-            room.deadline,
-            room.steps,
-        )
-        for remedy, effect in pairs:
-            hook = f"{remedy.hook}:{one.where}" if remedy.hook == "initialised" else remedy.hook
-            said.tried.append({"cause": one.cause, "hook": hook, **effect.as_json()})
-        effects = [effect for _, effect in pairs]
-        said.left_out += [f"{one.cause}, {reason}" for reason in skipped]
-        helped = bool(effects) and effects[-1].verdict is Verdict.HELPS
-        (proved if helped else said.findings).append(judged(one, effects, skipped, complete))
-    said.findings = proved_first(proved, said.findings)
+
+    def hook(one: Finding, remedy: Played) -> dict[str, str]:
+        return {"hook": f"{remedy.hook}:{one.where}" if remedy.hook == "initialised" else remedy.hook}
+
+    in_turn(said, found, plans, lambda: room, hook)
 
 
 class _Room:
@@ -165,16 +138,16 @@ class _Room:
         self.steps = int(max(FEWEST, min(self.world.steps, left / (self.pace * SEEDS * arms))))
         return self.steps
 
-    def played(self, remedy: Played, where: str, until: float) -> Effect:
+    def compare(self, remedy: Played, where: str, until: float) -> Effect:
         """Compare; a remedy that the captured calls do not bear is one that does not apply."""
         try:
-            return self.compare(remedy, where, until)
+            return self._compare(remedy, where, until)
         except (NotApplicable, OutOfTime):
             raise
         except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
             raise NotApplicable(f"it cannot be played ({type(error).__name__})") from error
 
-    def compare(self, remedy: Played, where: str, until: float) -> Effect:
+    def _compare(self, remedy: Played, where: str, until: float) -> Effect:
         """Play a remedy beside the control, for as many seeds as there is time."""
         variant, judge = remedy.variant(self.world, where)
         controls: list[float] = []
