@@ -22,6 +22,7 @@ class Clearing:
     def __init__(self) -> None:
         self._marks: dict[int, tuple[Tensor, int]] = {}
         self._fresh: set[int] = set()
+        self._looked = False
 
     def __bool__(self) -> bool:
         return bool(self._marks)
@@ -30,6 +31,7 @@ class Clearing:
         """Forget what was used."""
         self._marks.clear()
         self._fresh.clear()
+        self._looked = False
 
     def used(self, optimizer: Optimizer, count: int) -> None:
         """Remember some of the gradients that an optimizer's step has used."""
@@ -39,13 +41,17 @@ class Clearing:
 
     def backward(self) -> None:
         """See what is cleared when a backward pass begins."""
+        self._looked = True
         for p, mark in self._marks.values():
             if p.grad is None or id(p.grad) != mark or not numbers(p.grad, 512).any():
                 self._fresh.add(id(p))
 
     def stale(self, ids: Collection[int] | None = None) -> float | None:
-        """Return the share of gradients, of some parameters, that never were; None where none is known."""
+        """Return the share of gradients, of some parameters, that never were; None where that was not seen.
+
+        Without a backward pass that was looked at (hooks come and go) nothing is known of them.
+        """
         marked = [p for p, _ in self._marks.values() if ids is None or id(p) in ids]
-        if not marked:
+        if not marked or not self._looked:
             return None
         return sum(id(p) not in self._fresh and p.grad is not None for p in marked) / len(marked)

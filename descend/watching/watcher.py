@@ -271,8 +271,9 @@ class Watcher:
         facts.last = self.seen.steps
         note(optimizer, facts, self.seen.steps)
         if self._early:  # not before the step, which may be given a closure
-            facts.looked += 1
-            facts.stale += bool(self._early.stale())
+            if (stale := self._early.stale()) is not None:
+                facts.looked += 1
+                facts.stale += stale > 0
             self._early.clear()
         if facts.steps == 1:
             facts.stateful = stateful(optimizer)
@@ -311,8 +312,7 @@ class Watcher:
                     self._before, self._clipping, self.modules.names, self.later
                 )
                 self.pending = index, self._before.few(window.moved)
-        if window.backwards:
-            window.stale = self._clearing.stale(self._before.ids if self._before is not None else None) or 0.0
+        window.stale = self._clearing.stale(self._before.ids if self._before is not None else None) or 0.0
         for name in window.missing:
             if name in self.seen.parameters:
                 self.seen.parameters[name].windows += 1

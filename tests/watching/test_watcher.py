@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import descend
 from descend.errors import UsageError
 from descend.watching import resting
+from descend.watching.clearing import Clearing
 from descend.watching.script import watched
 from descend.watching.watcher import Watcher
 
@@ -458,3 +459,17 @@ def test_whether_gradients_are_cleared_is_seen_in_the_first_steps_without_close_
     (facts,) = watch.seen.optimizers
     assert len(watch.seen.windows) < 10 and facts.looked >= 5
     assert facts.stale == (0 if cleared else facts.looked)
+
+
+def test_of_gradients_nothing_is_said_where_no_backward_was_looked_at():
+    p = nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([p], lr=0.1)
+    (p.square().sum()).backward()
+    clearing = Clearing()
+    clearing.used(optimizer, 1)
+    assert clearing and clearing.stale() is None
+    clearing.backward()
+    assert clearing.stale() == 1
+    optimizer.zero_grad()
+    clearing.backward()
+    assert clearing.stale() == 0
