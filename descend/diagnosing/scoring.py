@@ -16,8 +16,9 @@ SEMANTIC = (
     *("missing-zero-grad", "softmax-before-cross-entropy", "loss-broadcast", "parameters-not-in-optimizer"),
     *("training-in-eval-mode", "evaluating-in-train-mode"),
 )
-"""Causes that are to be told within the first :data:`EARLY` steps."""
+"""Causes that are to be told within :data:`EARLY` steps."""
 EARLY = 20
+"""Counted from the first step; of a wrong mode in evaluations, from the first evaluation on."""
 
 
 class Program(Protocol):
@@ -40,7 +41,7 @@ class Watched:
         causes: the names that count as right; empty for a healthy one.
         findings: as ``descend watch --json`` prints them.
         overhead: the share of the training time, as it measured itself.
-        early: findings within the first steps, where that was asked for.
+        early: findings within :data:`EARLY` steps, where that was asked for.
         failed: why there is nothing; empty otherwise.
     """
 
@@ -67,7 +68,7 @@ def watch(program: Program, early: bool = False, timeout: float = 600) -> Watche
 
     Args:
         program: the program.
-        early: also what is found within the first steps, for causes that are to be told by then.
+        early: also what is found within :data:`EARLY` steps, for causes that are to be told by then.
         timeout: seconds it may take.
     """
     causes = (program.cause, *program.also) if program.cause else ()
@@ -76,10 +77,19 @@ def watch(program: Program, early: bool = False, timeout: float = 600) -> Watche
         all_of_it = told(program.path, [], timeout)
         result.findings, result.overhead = all_of_it["findings"], all_of_it["overhead"]
         if early and program.cause in SEMANTIC:
-            result.early = told(program.path, ["--steps", str(EARLY)], timeout)["findings"]
+            steps = str(EARLY + _begins(program, all_of_it))
+            result.early = told(program.path, ["--steps", steps], timeout)["findings"]
     except (subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
         result.failed = f"{type(error).__name__}: {error}"[:200]
     return result
+
+
+def _begins(program: Program, all_of_it: dict[str, Any]) -> int:
+    """Return the step at which a program first does what is wrong with it."""
+    if program.cause != "evaluating-in-train-mode":
+        return 0
+    first = all_of_it["first_evaluation"]
+    return all_of_it["steps"] if first is None else first
 
 
 def told(script: Path, flags: Sequence[str], timeout: float) -> dict[str, Any]:

@@ -59,7 +59,8 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
         return True
     examples = len(args[given[0]])
     given = [i for i in given if len(args[i]) == examples]
-    own = [a.detach()[:EXAMPLES].clone() if i in given else a for i, a in enumerate(args)]
+    whole = any(_pairs_up(args[i]) for i in given)
+    own = [_part(a, examples if whole else EXAMPLES) if i in given else a for i, a in enumerate(args)]
     devices = {p.device.index for p in module.parameters() if p.is_cuda}
     try:
         with torch.random.fork_rng([d for d in devices if d is not None]):
@@ -90,6 +91,15 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
     except Exception:
         return False
     return True
+
+
+def _pairs_up(x: Tensor) -> bool:
+    """Whether it may tell of each example's ties to all others, as a graph's adjacency does: no part is one."""
+    return x.layout != torch.strided or (x.dim() == 2 and x.shape[0] == x.shape[1])
+
+
+def _part(x: Tensor, examples: int) -> Tensor:
+    return (x.detach() if examples >= len(x) else x.detach()[:examples]).clone()
 
 
 def _given(twin: nn.Module, args: list[Any]) -> Tensor | None:

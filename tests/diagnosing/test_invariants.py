@@ -95,6 +95,34 @@ class Trunk(nn.Module):
         return self.head(nn.functional.dropout(h, 0.3) if self.noise else h)
 
 
+class Ties(nn.Module):
+    """A layer over the neighbours in a graph, which is given whole, with a dropout that is only a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.head = nn.Linear(4, 16), nn.Linear(16, 1)
+
+    def forward(self, ties: Tensor, x: Tensor) -> Tensor:
+        h = torch.sparse.mm(ties, self.own(nn.functional.dropout(x, 0.5, training=self.training)))
+        return self.head(torch.tanh(h))
+
+
+def graph(evaluates: bool) -> nn.Module:
+    x, y = torch.randn(160, 4), torch.randn(160, 1)
+    ties = ((torch.rand(160, 160) < 0.05).float() / 8).to_sparse()
+    model = Ties()
+    optimizer = adam(model)
+    for _ in range(16):
+        model.train()
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(ties, x), y).backward()
+        optimizer.step()
+        model.train(not evaluates)
+        with torch.no_grad():
+            model(ties, x)
+    return model
+
+
 def recreated(every: int, momentum: float = 0.9) -> nn.Module:
     model, kept = network(), {}
 
@@ -289,6 +317,7 @@ FAULTY: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "evaluated with gradients": ("evaluating-in-train-mode", lambda: last_call(True)),
     "dropout whatever the mode": ("evaluating-in-train-mode", lambda: then_evaluated(Trunk(noise=True))),
+    "dropout in a graph": ("evaluating-in-train-mode", lambda: graph(False)),
     "input dropped": ("inputs-ignored", lambda: loop(Trunk(drop=True))),
     "only the first token": ("inputs-ignored", lambda: letters(False)),
 }
@@ -307,6 +336,7 @@ SOUND: dict[str, Callable[[], object]] = {
     "no layer has modes": lambda: modes(lambda step: True, "train", nn.Identity()),
     "its own targets": each_step,
     "evaluated with gradients": lambda: last_call(False),
+    "dropout in a graph": lambda: graph(True),
     "dead units": dead,
     "all tokens": lambda: letters(True),
 }
