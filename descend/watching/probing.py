@@ -94,7 +94,7 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
 
 
 def _pairs_up(x: Tensor) -> bool:
-    """Whether it may tell of each example's ties to all others, as a graph's adjacency does: no part is one."""
+    """Whether it may tell of ties between all examples, as a graph's adjacency does."""
     return x.layout != torch.strided or (x.dim() == 2 and x.shape[0] == x.shape[1])
 
 

@@ -271,7 +271,8 @@ class Watcher:
         facts.last = self.seen.steps
         note(optimizer, facts, self.seen.steps)
         if self._early:  # not before the step, which may be given a closure
-            if (stale := self._early.stale()) is not None:
+            own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            if (stale := self._early.stale(own)) is not None:
                 facts.looked += 1
                 facts.stale += stale > 0
             self._early.clear()
