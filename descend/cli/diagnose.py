@@ -60,6 +60,8 @@ def _subject(target: str, column: str | None, seed: int) -> Any:
 
 def _tell(said: "Diagnosis") -> None:
     """Print a diagnosis, for a person."""
+    from descend.diagnosing.finding import WORTH_TELLING
+
     out = console()
     serious = [one for one in said.findings if one.severity != "info"]
     out.print("[bold]Something is wrong:[/bold]" if serious else "[bold]Nothing wrong was found.[/bold]")
@@ -72,7 +74,12 @@ def _tell(said: "Diagnosis") -> None:
         out.print(one.effect or "none", markup=False)
         if one.explains:
             out.print(f"   It explains what looks like {', '.join(one.explains)}.")
-    possible = [one for one in said.findings if one.severity == "info"]
+    tried = {one["cause"] for one in said.tried}
+    possible = [
+        one
+        for one in said.findings
+        if one.severity == "info" and (one.confidence >= WORTH_TELLING or one.cause in tried)
+    ]
     if possible:
         out.print("\nPossible, without enough evidence:")
     for one in possible:

@@ -6,7 +6,7 @@ from descend.diagnosing import dynamics, inputs, invariants, labels, objectives,
 from descend.diagnosing.finding import Finding
 from descend.diagnosing.ranking import ranked
 from descend.diagnosing.suspicion import Detector, Suspicion
-from descend.diagnosing.unusual import unusual
+from descend.diagnosing.weighing import weighed
 from descend.watching.observations import Observations
 
 DETECTORS: tuple[Detector, ...] = (
@@ -20,9 +20,12 @@ DETECTORS: tuple[Detector, ...] = (
 )
 
 
+def suspicions(seen: Observations) -> list[Suspicion]:
+    """Return what detectors suspect of a run, each for itself."""
+    return [one for detector in DETECTORS for one in detector(seen)]
+
+
 def findings(seen: Observations) -> list[Finding]:
     """Return what is wrong with a run, the most probable root cause first."""
-    suspicions: list[Suspicion] = []
-    for detector in DETECTORS:
-        suspicions += detector(seen)
-    return ranked([*suspicions, *unusual(seen)])
+    found = suspicions(seen)
+    return ranked(found, weighed(seen, found))

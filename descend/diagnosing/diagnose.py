@@ -19,7 +19,7 @@ from descend.descent.state import State
 from descend.descent.threads import choose_threads
 from descend.diagnosing.causes import CAUSES
 from descend.diagnosing.detectors import findings
-from descend.diagnosing.finding import Finding
+from descend.diagnosing.finding import WORTH_TELLING, Finding
 from descend.diagnosing.proof import SEEDS, Effect, Laboratory, OutOfTime, Verdict, advance, as_dict
 from descend.diagnosing.ranking import WARNING
 from descend.diagnosing.remedies import NotApplicable, Remedy, remedies
@@ -335,6 +335,9 @@ def in_turn(
     proved: list[Finding] = []
     for one in found:
         if one.cause in {f.cause for f in (*said.findings, *proved)}:
+            continue
+        if one.cause not in plans and one.confidence < WORTH_TELLING:
+            said.findings.append(one)
             continue
         if one.cause not in plans or (proved and one.confidence < WARNING):
             why = f"the remedy for {proved[0].cause} is proved" if proved else "others are more probable"

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 
+WORTH_TELLING = 0.1
+"""The confidence below which a person is not told of a finding, unless its remedy was tried."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is wrong with a run.
@@ -20,7 +24,7 @@ class Finding:
         where: the parameter, layer or loss function; empty for the whole run.
         step: the step from which it could be told; 0: only at the end.
         explains: further causes that the run looks like having because of this one.
-        weak: whether it is only said that this is unusual: no warning, even if the remedy helps.
+        weak: whether it is only weighed from many signs: no warning, even if the remedy helps.
     """
 
     cause: str

@@ -2,7 +2,8 @@
 
 One fault trips many signals. A cause is explained away as far as another one is sure that makes a run look
 as if it had it (:attr:`.causes.Cause.makes`), unless it is an invariant that is broken: that is a fact of its
-own, whatever else is wrong.
+own, whatever else is wrong. What detectors are not sure of is ordered by how everything that was noticed
+weighs together (:mod:`.weighing`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from descend.diagnosing.finding import Finding
 from descend.diagnosing.suspicion import Suspicion
 
 WARNING = 0.6
-"""The confidence from which a finding is a warning; below it is an information.
+"""The confidence from which a detector's word stands, and a finding is a warning. Below it everything is
+weighed together, and a finding is an information.
 
 Sound runs of the tuning half reach 0.49: what they reach elsewhere is somewhat above."""
 LEAST = 0.15
@@ -23,8 +25,24 @@ EXPLAINED = 0.85
 """How much of a confidence a certain cause takes from what it explains."""
 
 
-def ranked(suspicions: Iterable[Suspicion]) -> list[Finding]:
-    """Return findings, the most probable root cause first."""
+def ranked(suspicions: Iterable[Suspicion], weighed: Iterable[Suspicion] = ()) -> list[Finding]:
+    """Return findings, the most probable root cause first.
+
+    Args:
+        suspicions: what detectors say.
+        weighed: how probable causes are by everything together; where it is left out, detectors alone speak.
+    """
+    found = _by_detectors(suspicions)
+    others = {one.cause: one for one in weighed}
+    if not others:
+        return found
+    sure = [one for one in found if one.confidence >= WARNING]
+    said = {one.cause for one in sure}
+    rest = sorted((s for s in others.values() if s.cause not in said), key=lambda s: -s.confidence)
+    return sure + [_finding(s, min(s.confidence, WARNING - 0.01), []) for s in rest]
+
+
+def _by_detectors(suspicions: Iterable[Suspicion]) -> list[Finding]:
     best: dict[str, Suspicion] = {}
     for one in suspicions:
         known = best.get(one.cause)
@@ -36,7 +54,7 @@ def ranked(suspicions: Iterable[Suspicion]) -> list[Finding]:
         if one.certain:
             continue
         for other, reason in best.items():
-            if other == name or name not in CAUSES[other].makes or (reason.weak and not one.weak):
+            if other == name or name not in CAUSES[other].makes:
                 continue
             mutual = other in CAUSES[name].makes
             if mutual and not reason.certain and reason.confidence <= one.confidence:

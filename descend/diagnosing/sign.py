@@ -1,4 +1,4 @@
-"""What a sign is: a number that tells of a cause the larger it is, without a threshold of its own."""
+"""What a sign is: a number that describes a run, without a threshold of its own."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ NAN = math.nan
 
 @dataclass(frozen=True)
 class Sign:
-    """A sign of a cause.
+    """A number that describes a run.
+
+    What it tells of is not said here: that is learned from the corpus (:mod:`.weighing`).
 
     Attributes:
-        cause: the name of the cause.
         name: of the sign.
         words: what is said of it, with ``{}`` for its value; ``10^{:.1f}`` where that is a logarithm.
         of: tells its value, of what was seen and of the examples (None where there are none); nan where it
             cannot be told.
     """
 
-    cause: str
     name: str
     words: str
     of: Callable[[Observations, Rows | None], float]

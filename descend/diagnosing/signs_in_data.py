@@ -32,10 +32,6 @@ def _targets(seen: Observations, rows: Rows | None) -> float:
     return log(abs(calls[0].target_mean) + calls[0].target_std) if calls and calls[0].step < 50 else NAN
 
 
-def _small_targets(seen: Observations, rows: Rows | None) -> float:
-    return -_targets(seen, rows)
-
-
 def _alike(seen: Observations, rows: Rows | None) -> float:
     """How much more alike targets of one batch are than those of several."""
     best = NAN
@@ -173,142 +169,26 @@ def _told_by_one(seen: Observations, rows: Rows | None) -> float:
 
 
 DATA: tuple[Sign, ...] = (
-    Sign(
-        "inputs-not-scaled",
-        "large-inputs",
-        "inputs are of the size 10^{:.1f}",
-        _large_inputs,
-    ),
-    Sign(
-        "inputs-not-scaled",
-        "uneven",
-        "features' sizes differ 10^{:.1f}-fold",
-        _uneven_inputs,
-    ),
-    Sign(
-        "targets-not-scaled",
-        "targets",
-        "targets are of the size 10^{:.1f}",
-        _targets,
-    ),
-    Sign(
-        "targets-not-scaled",
-        "small-targets",
-        "targets are of the size 10^-{:.1f}",
-        _small_targets,
-    ),
-    Sign(
-        "data-not-shuffled",
-        "alike",
-        "targets of one batch are alike ({:.2f})",
-        _alike,
-    ),
-    Sign(
-        "data-not-shuffled",
-        "in-order",
-        "the loader does not shuffle",
-        _in_order,
-    ),
-    Sign(
-        "repeated-batch",
-        "same",
-        "{:.0%} of the batches came again",
-        _same_batches,
-    ),
-    Sign(
-        "class-imbalance",
-        "imbalance",
-        "the commonest class comes 10^{:.1f} times as often as the rarest",
-        _imbalance,
-    ),
-    Sign(
-        "class-imbalance",
-        "forgotten",
-        "the worst class is recognised {:.0%} less often",
-        _forgotten,
-    ),
-    Sign(
-        "label-noise",
-        "wrong-labels",
-        "{:.0%} of the surest labels look wrong",
-        _wrong_labels,
-    ),
-    Sign(
-        "label-noise",
-        "mistakes",
-        "{:.0%} mistakes in training at the end",
-        _mistakes,
-    ),
-    Sign(
-        "labels-misaligned",
-        "independent",
-        "inputs tell little of their targets ({:.1f})",
-        _independent,
-    ),
-    Sign(
-        "underfitting",
-        "left",
-        "the loss stays at {:.0%} of a constant answer's",
-        _left,
-    ),
-    Sign(
-        "underfitting",
-        "narrow",
-        "there are 10^-{:.1f} parameters",
-        _narrow,
-    ),
-    Sign(
-        "overfitting",
-        "gap",
-        "training is {:.0%} more often right than the evaluation",
-        _gap,
-    ),
-    Sign(
-        "overfitting",
-        "loss-gap",
-        "the evaluation's loss is 10^{:.1f} times that of training",
-        _loss_gap,
-    ),
-    Sign(
-        "overfitting",
-        "loss-rise",
-        "the evaluation's loss has risen 10^{:.1f}-fold",
-        _loss_rise,
-    ),
-    Sign(
-        "evaluating-in-train-mode",
-        "awake",
-        "{:.0%} of evaluations were in training mode",
-        _awake,
-    ),
-    Sign(
-        "training-in-eval-mode",
-        "asleep",
-        "{:.0%} of training was in evaluation mode",
-        _asleep,
-    ),
-    Sign(
-        "inputs-ignored",
-        "unused",
-        "{:.0%} of the inputs have no way to the output",
-        _unused,
-    ),
-    Sign(
-        "frozen-parameters",
-        "still",
-        "{:.0%} of the weights never moved",
-        _still,
-    ),
-    Sign(
-        "optimizer-recreated",
-        "resets",
-        "optimizers began anew {:.0f} times",
-        _resets,
-    ),
-    Sign(
-        "target-leak",
-        "told-by-one",
-        "one feature alone tells the target ({:.2f})",
-        _told_by_one,
-    ),
+    Sign("large-inputs", "inputs are of the size 10^{:.1f}", _large_inputs),
+    Sign("uneven", "features' sizes differ 10^{:.1f}-fold", _uneven_inputs),
+    Sign("targets", "targets are of the size 10^{:.1f}", _targets),
+    Sign("alike", "targets of one batch are alike ({:.2f})", _alike),
+    Sign("in-order", "loaders that keep their order: {:.0f}", _in_order),
+    Sign("same", "{:.0%} of the batches came again", _same_batches),
+    Sign("imbalance", "the commonest class comes 10^{:.1f} times as often as the rarest", _imbalance),
+    Sign("forgotten", "the worst class is recognised {:.0%} less often", _forgotten),
+    Sign("wrong-labels", "{:.0%} of the surest labels look wrong", _wrong_labels),
+    Sign("mistakes", "{:.0%} mistakes in training at the end", _mistakes),
+    Sign("independent", "inputs tell little of their targets ({:.1f})", _independent),
+    Sign("left", "the loss stays at {:.0%} of a constant answer's", _left),
+    Sign("narrow", "there are 10^-{:.1f} parameters", _narrow),
+    Sign("gap", "training is {:.0%} more often right than the evaluation", _gap),
+    Sign("loss-gap", "the evaluation's loss is 10^{:.1f} times that of training", _loss_gap),
+    Sign("loss-rise", "the evaluation's loss has risen 10^{:.1f}-fold", _loss_rise),
+    Sign("awake", "{:.0%} of evaluations were in training mode", _awake),
+    Sign("asleep", "{:.0%} of training was in evaluation mode", _asleep),
+    Sign("unused", "{:.0%} of the inputs have no way to the output", _unused),
+    Sign("still", "{:.0%} of the weights never moved", _still),
+    Sign("resets", "optimizers began anew {:.0f} times", _resets),
+    Sign("told-by-one", "one feature alone tells the target ({:.2f})", _told_by_one),
 )

@@ -70,11 +70,6 @@ def _grown(seen: Observations, rows: Rows | None) -> float:
     return log(measures.grown(seen))
 
 
-def _shrunk(seen: Observations, rows: Rows | None) -> float:
-    shrunk = -log(measures.grown(seen))
-    return max(shrunk, 0.1) if math.isfinite(shrunk) else NAN
-
-
 def _decay(seen: Observations, rows: Rows | None) -> float:
     """Weight decay × learning rate × steps, or the decay's pull over the gradient's."""
     found = []
@@ -193,12 +188,8 @@ def _saturated(seen: Observations, rows: Rows | None) -> float:
     return max((v for v in found if math.isfinite(v)), default=NAN)
 
 
-def _large_start(seen: Observations, rows: Rows | None) -> float:
+def _start(seen: Observations, rows: Rows | None) -> float:
     return log(measures.gain(seen))
-
-
-def _small_start(seen: Observations, rows: Rows | None) -> float:
-    return -log(measures.gain(seen))
 
 
 def _first_loss(seen: Observations, rows: Rows | None) -> float:
@@ -218,154 +209,27 @@ def _twins(seen: Observations, rows: Rows | None) -> float:
 
 
 DESCENT: tuple[Sign, ...] = (
-    Sign(
-        "learning-rate-too-high",
-        "pace",
-        "a step moves weights by 10^{:.1f} of their size",
-        _pace,
-    ),
-    Sign(
-        "learning-rate-too-high",
-        "opposed",
-        "gradients of consecutive steps point against each other by {:.2f}",
-        _opposed,
-    ),
-    Sign(
-        "learning-rate-too-high",
-        "rises",
-        "the loss climbs early, to 10^{:.1f} times its start",
-        _rises,
-    ),
-    Sign(
-        "learning-rate-too-high",
-        "restless",
-        "late losses scatter by {:.2f} of their size",
-        _restless,
-    ),
-    Sign(
-        "learning-rate-too-high",
-        "grown",
-        "weights have grown 10^{:.1f}-fold",
-        _grown,
-    ),
-    Sign(
-        "learning-rate-too-low",
-        "short-way",
-        "all steps together move weights by 10^-{:.1f} of their size",
-        _short_way,
-    ),
-    Sign(
-        "learning-rate-too-low",
-        "falls-still",
-        "{:.0%} of what the loss fell it fell in the last third",
-        _falls_still,
-    ),
-    Sign(
-        "decay-too-strong",
-        "shrunk",
-        "weights have shrunk 10^{:.1f}-fold",
-        _shrunk,
-    ),
-    Sign(
-        "decay-too-strong",
-        "decay",
-        "the weight decay is 10^{:.1f}",
-        _decay,
-    ),
-    Sign(
-        "momentum-too-high",
-        "memory",
-        "momentum remembers 10^{:.1f} steps",
-        _momentum,
-    ),
-    Sign(
-        "momentum-too-high",
-        "uphill",
-        "in {:.0%} of the steps moves went uphill",
-        _uphill,
-    ),
-    Sign(
-        "gradient-clipped-away",
-        "clipped",
-        "clipping leaves 10^-{:.1f} of gradients",
-        _clipped,
-    ),
-    Sign(
-        "learning-rate-decayed-to-zero",
-        "spent",
-        "the learning rate was used up with {:.0%} of the run left",
-        _spent_early,
-    ),
-    Sign(
-        "batch-too-small",
-        "few",
-        "a step sees 10^-{:.1f} examples",
-        _few,
-    ),
-    Sign(
-        "vanishing-gradients",
-        "vanishes",
-        "first layers' gradients are 10^-{:.1f} of the last ones'",
-        _vanishes,
-    ),
-    Sign(
-        "vanishing-gradients",
-        "reach",
-        "the output depends on early places 10^-{:.1f} times as on late ones",
-        _short_reach,
-    ),
-    Sign(
-        "exploding-gradients",
-        "gradient",
-        "the largest gradient is 10^{:.1f}",
-        _large_gradient,
-    ),
-    Sign(
-        "exploding-gradients",
-        "leaps",
-        "the largest gradient is 10^{:.1f} times the median",
-        _gradient_leaps,
-    ),
-    Sign(
-        "exploding-gradients",
-        "loss-leaps",
-        "the loss leaps to 10^{:.1f} times where it had been",
-        _loss_leaps,
-    ),
-    Sign(
-        "dead-units",
-        "dead",
-        "{:.0%} of a layer's units give nothing",
-        _dead,
-    ),
-    Sign(
-        "saturated-units",
-        "saturated",
-        "{:.0%} of a layer is saturated",
-        _saturated,
-    ),
-    Sign(
-        "poor-initial-values",
-        "large-start",
-        "weights start at 10^{:.1f}/√(inputs)",
-        _large_start,
-    ),
-    Sign(
-        "poor-initial-values",
-        "small-start",
-        "weights start at 10^-{:.1f}/√(inputs)",
-        _small_start,
-    ),
-    Sign(
-        "poor-initial-values",
-        "first-loss",
-        "the first loss is 10^{:.1f} times that of guessing",
-        _first_loss,
-    ),
-    Sign(
-        "symmetric-initial-values",
-        "twins",
-        "{:.0%} of the layers start with equal units",
-        _twins,
-    ),
+    Sign("pace", "a step moves weights by 10^{:.1f} of their size", _pace),
+    Sign("opposed", "gradients of consecutive steps oppose each other by {:.2f}", _opposed),
+    Sign("rises", "early the loss comes to 10^{:.1f} times its start", _rises),
+    Sign("restless", "late losses scatter by {:.2f} of their size", _restless),
+    Sign("grown", "weights end at 10^{:.1f} times their size", _grown),
+    Sign("short-way", "all steps together move weights by 10^-{:.1f} of their size", _short_way),
+    Sign("falls-still", "{:.0%} of what the loss fell it fell in the last third", _falls_still),
+    Sign("decay", "the weight decay is 10^{:.1f}", _decay),
+    Sign("memory", "momentum remembers 10^{:.1f} steps", _momentum),
+    Sign("uphill", "moves went uphill in {:.0%} of the steps", _uphill),
+    Sign("clipped", "clipping leaves 10^-{:.1f} of gradients", _clipped),
+    Sign("spent", "the learning rate was used up with {:.0%} of the run left", _spent_early),
+    Sign("few", "a step sees 10^-{:.1f} examples", _few),
+    Sign("vanishes", "first layers' gradients are 10^-{:.1f} of the last ones'", _vanishes),
+    Sign("reach", "the output depends on early places 10^-{:.1f} times as on late ones", _short_reach),
+    Sign("gradient", "the largest gradient is 10^{:.1f}", _large_gradient),
+    Sign("leaps", "the largest gradient is 10^{:.1f} times the median", _gradient_leaps),
+    Sign("loss-leaps", "the loss leaps by 10^{:.1f} at most", _loss_leaps),
+    Sign("dead", "{:.0%} of a layer's units give nothing", _dead),
+    Sign("saturated", "{:.0%} of a layer is saturated", _saturated),
+    Sign("start", "weights start at 10^{:.1f}/√(inputs)", _start),
+    Sign("first-loss", "the first loss is 10^{:.1f} times that of guessing", _first_loss),
+    Sign("twins", "{:.0%} of the layers start with equal units", _twins),
 )

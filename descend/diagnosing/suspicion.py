@@ -20,7 +20,7 @@ class Suspicion:
         certain: whether an invariant is broken: something that no sound run does.
         where: the parameter, layer or loss function; empty for the whole run.
         step: the step at which it could be told first.
-        weak: whether it is only said that this is unusual, which explains nothing else away.
+        weak: whether it is only weighed from many signs: never a warning.
     """
 
     cause: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from descend.diagnosing.finding import Finding
+from descend.diagnosing.finding import WORTH_TELLING, Finding
 from descend.watching.observations import Observations
 
 
@@ -31,9 +31,10 @@ def lines(seen: Observations, found: list[Finding]) -> Iterator[str]:
             yield f"   Tried: {one.effect}"
         if one.explains:
             yield f"   It explains what looks like {', '.join(one.explains)}."
-    possible = [f"{one.cause} ({one.confidence:.0%})" for one in found if one.severity == "info"][:4]
+    possible = [one for one in found if one.severity == "info" and one.confidence >= WORTH_TELLING][:4]
     if possible and not serious:
-        yield f"Possible, without enough evidence: {', '.join(possible)}."
+        names = ", ".join(f"{one.cause} ({one.confidence:.0%})" for one in possible)
+        yield f"Possible, without enough evidence: {names}."
     yield ""
     yield (
         f"{seen.steps} steps, {len(seen.windows)} of them looked at closely; "

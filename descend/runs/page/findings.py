@@ -37,7 +37,11 @@ def finding_section(facts: dict[str, Any], found: list[dict[str, Any]]) -> Marku
     watching = facts.get("watching")
     if not found and not isinstance(watching, dict):
         return None
-    serious, possible = _serious(found), [one for one in found if one not in _serious(found)]
+    from descend.diagnosing.finding import WORTH_TELLING
+
+    serious = _serious(found)
+    rest = [one for one in found if one not in serious]
+    possible = [one for one in rest if one["confidence"] >= WORTH_TELLING or one.get("tried")]
     cards = [_finding(one) for one in serious]
     if not serious:
         cards.append(tag("p", "Nothing wrong was seen.", class_="card"))
