@@ -105,7 +105,10 @@ def named(names: list[str], kind: str | None) -> list[Program]:
     """
     chosen = []
     for name in names:
-        paths = [HERE / each / f"{name}.py" for each in KINDS if kind in (None, each)]
+        folders = [
+            folder / each for folder in (HERE, HERE / "practice") for each in KINDS if kind in (None, each)
+        ]
+        paths = [folder / f"{name}.py" for folder in folders]
         if not (found := [path for path in paths if path.exists()]):
             raise ValueError(f"no program is named {name}")
         chosen += [read(path) for path in found]

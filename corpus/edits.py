@@ -263,7 +263,7 @@ KINDS: dict[str, tuple[str, Rule]] = {
     ),
 }
 """Of each edit the cause that it is a case of, and its rule."""
-OF_A_KIND, OF_A_PROGRAM = 9, 5
+OF_A_KIND, OF_A_PROGRAM = 8, 4
 """How many programs an edit is made in, and how many edits are made in a program, at most."""
 
 

@@ -2,9 +2,9 @@
 
     python corpus/learn.py [--jobs N] [--keep FOLDER]
 
-It watches the programs of the tuning half as they are, the faulty ones also in their sound form, and sound
-ones with faults edited into them (`edits.py`). Programs that are set aside have no part in it. What was seen
-is kept in FOLDER, where that is given: what is there is not watched again.
+It watches the programs of the tuning half and of `practice/` as they are, the faulty ones also in their
+sound form, and sound ones with faults edited into them (`edits.py`). What is set aside has no part in it.
+What was seen is kept in FOLDER, where that is given: what is there is not watched again.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from check import ONLY_VISIBLY, clearly_better
-from edits import edited
-from programs import HERE, Program, programs, repaired, set_aside
+from edits import KINDS, edited
+from programs import HERE, Program, practice, programs, repaired, set_aside
 from sklearn.linear_model import LogisticRegression
 
 from descend.diagnosing.causes import CAUSES
@@ -67,7 +67,9 @@ def see(path: Path, into: Path) -> None:
     with contextlib.redirect_stdout(said):
         seen = watched(path, [])
     metric = re.search(r"metric:\s*(\S+)\s*$", said.getvalue())
-    torch.save((seen, float(metric[1]) if metric else math.nan), into)
+    part = into.with_suffix(".part")  # of what cannot be kept nothing remains
+    torch.save((seen, float(metric[1]) if metric else math.nan), part)
+    part.replace(into)
 
 
 def see_all(scripts: dict[str, str], folder: Path, jobs: int) -> None:
@@ -115,19 +117,21 @@ def rows(chosen: list[Program], folder: Path, jobs: int) -> Iterable[Row]:
     """Watch all that there is to learn from."""
     sound = {p.name: repaired(p) if p.kind == "faulty" else p.path.read_text() for p in chosen}
     plain = {p.name: p.path.read_text() for p in chosen}
-    faults = list(edited(sound))
     see_all(plain, folder, jobs)
     see_all({f"{p.name}__sound": sound[p.name] for p in chosen if p.kind == "faulty"}, folder, jobs)
-    see_all({f"{name}__{kind}": text for name, kind, _, text in faults}, folder, jobs)
+    see_all({f"{name}__{kind}": text for name, kind, _, text in edited(sound)}, folder, jobs)
     own = {p.name: p for p in chosen}
     for p in chosen:
         causes = (p.cause, *p.also) if p.cause else ()
         yield from filter(None, [row(folder / f"{p.name}.pt", causes)])
         if p.kind == "faulty":
             yield from filter(None, [row(folder / f"{p.name}__sound.pt", ())])
-    for name, kind, cause, _ in faults:
-        path = folder / f"{name}__{kind}.pt"
+    for path in sorted(folder.glob("*__*.pt")):  # those too that were edited when the choice was another one
+        name, _, kind = path.stem.partition("__")
+        if name not in own or kind not in KINDS:
+            continue
         before = folder / (f"{name}__sound.pt" if own[name].kind == "faulty" else f"{name}.pt")
+        cause = KINDS[kind][0]
         if harmed(own[name], cause, path, before):
             yield from filter(None, [row(path, (cause,))])
 
@@ -136,8 +140,8 @@ def table(found: list[Row]) -> dict[str, list[float]]:
     """Return each sign's values in sound runs, sorted, or so many quantiles of them."""
     known = {}
     for sign in SIGNS:
-        own = sorted(r.signs[sign.name] for r in found if not r.causes)
-        own = [v for v in own if math.isfinite(v)]
+        own = [r.signs[sign.name] for r in found if not r.causes]
+        own = sorted(v for v in own if math.isfinite(v))
         if len(own) > QUANTILES:
             own = [own[round(i)] for i in np.linspace(0, len(own) - 1, QUANTILES)]
         known[sign.name] = [float(f"{v:.4g}") for v in own]
@@ -173,7 +177,7 @@ def main() -> None:
     if options.one is not None:
         see(options.one, options.one.with_suffix(".pt"))
         return
-    chosen = [p for p in programs() if not set_aside(p.name)]
+    chosen = [p for p in programs() if not set_aside(p.name)] + practice()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(exist_ok=True, parents=True)

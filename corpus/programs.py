@@ -1,7 +1,8 @@
 """The corpus: training programs with a known fault, and programs without one.
 
 Each is one script in `faulty/` or `healthy/`; the header in its docstring says what it trains, how its
-quality is read and, for a faulty one, the cause and the edits that repair it.
+quality is read and, for a faulty one, the cause and the edits that repair it. What is in `practice/` is
+only learned from.
 """
 
 from __future__ import annotations
@@ -103,8 +104,17 @@ def programs(kind: str | None = None) -> list[Program]:
     Raises:
         ValueError: a header cannot be read; the message names the file.
     """
+    return _read_all(HERE, kind)
+
+
+def practice(kind: str | None = None) -> list[Program]:
+    """Programs in `practice/`, which were written to learn from: no figure is measured on any of them."""
+    return _read_all(HERE / "practice", kind)
+
+
+def _read_all(folder: Path, kind: str | None) -> list[Program]:
     kinds = KINDS if kind is None else (kind,)
-    return [read(path) for each in kinds for path in sorted((HERE / each).glob("*.py"))]
+    return [read(path) for each in kinds for path in sorted((folder / each).glob("*.py"))]
 
 
 @cache

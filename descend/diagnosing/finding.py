@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-
 WORTH_TELLING = 0.1
 """The confidence below which a person is not told of a finding, unless its remedy was tried."""
 

@@ -255,6 +255,13 @@ def alike_numbers(batches: list[Tensor]) -> tuple[float, str] | None:
     return alike, said
 
 
+def _in_its_form(labels: Tensor | None) -> bool:
+    """Whether targets tell only where the right answer stands: 0, 1, 2, … of pairs, or all alike."""
+    if labels is None or labels.is_floating_point():
+        return False
+    return bool((labels.diff() == 1).all()) or bool((labels == labels[0]).all())
+
+
 def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
     """Every step sees the same batch, and there is more to be seen."""
     windows = [w for w in seen.windows if w.batches]
@@ -265,7 +272,7 @@ def repeated_batch(seen: Observations) -> Iterable[Suspicion]:
     targets_too = _same_labels(calls)
     if same and len(calls) > 2 and not targets_too and len({str(c.labels) for c in calls}) > 1:
         return  # targets change: inputs that are all alike are another matter
-    if not same and not targets_too:
+    if not same and (not targets_too or _in_its_form(calls[0].labels)):
         yield from _few_examples(seen)
         return
     span = max((b.step for b in prints), default=0) if same else calls[-1].step

@@ -110,7 +110,7 @@ def training_in_eval_mode(seen: Observations) -> Iterable[Suspicion]:
             continue
         wrong = [w for w in own if not w.modes[index]]
         overall = root.calls_in_eval / root.calls if root.calls else 0.0
-        share = max(len(wrong) / len(own), overall if wrong and len(own) < 6 else 0.0)
+        share = max(len(wrong) / len(own), overall if wrong else 0.0)
         known = [p for name in names if (p := seen.parameters.get(name)) is not None]
         before = sum(p.trained_before for p in known) > 0.5 * max(1, len(known))
         layers = _where_modes_matter(root)

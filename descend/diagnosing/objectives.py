@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import fmean, median
 
+from descend.diagnosing.neighbours import ridge, rows_told
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.watching.observations import CriterionCall, Observations, Window
 
@@ -17,6 +18,8 @@ _ELEMENTWISE = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "poisson_nll_loss"),
     *("gaussian_nll_loss", "kl_div", "soft_margin_loss", "difference", "product"),
 )
+APART = 0.8
+"""How often two classes are put in their order from which on they can be told apart."""
 RARE = 0.12
 """The share of the examples below which a class is rare."""
 CLASSES = 20
@@ -276,6 +279,8 @@ def class_imbalance(seen: Observations) -> Iterator[Suspicion]:
         share = n / total / len(rare)
         spread = max(counts) / max(1, min(counts[k] for k in rare))
         sure = (0.85 if recall < 0.25 else 0.65) - (0.2 if n < 12 else 0) - (0.2 if spread < 8 else 0)
+        if classes == 2 and _told_apart(seen) < APART:
+            sure = min(sure, 0.5)  # nobody could recognise them: to expect the common class is right then
         yield Suspicion(
             "class-imbalance",
             sure,
@@ -285,6 +290,18 @@ def class_imbalance(seen: Observations) -> Iterator[Suspicion]:
             where=name,
             step=late[0].step,
         )
+
+
+def _told_apart(seen: Observations) -> float:
+    """Return how often a linear fit puts an example of one class before one of the other; 1 if unknown."""
+    rows = rows_told(seen)
+    if rows is None or rows.classes != 2 or len(rows.y.unique()) < 2:
+        return 1.0
+    order = ridge(rows)(rows.y)[0][:, 1].argsort().argsort().double()
+    ones = rows.y == 1
+    n, m = int(ones.sum()), int((~ones).sum())
+    share = float((order[ones].sum() - n * (n - 1) / 2) / (n * m))
+    return max(share, 1 - share)
 
 
 def _common_is_learned(common: list[int], counts: list[int], hits: list[int]) -> bool:

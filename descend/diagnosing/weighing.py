@@ -94,7 +94,7 @@ def inputs(
 
 
 def weighed(seen: Observations, suspicions: list[Suspicion]) -> list[Suspicion]:
-    """Return how probable causes are; weakly, where no detector suspects them; nothing of a run without steps.
+    """Return how probable causes are, weakly where no detector suspects them; of no step, nothing.
 
     Args:
         seen: what was seen of the run.

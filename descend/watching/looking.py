@@ -260,6 +260,8 @@ class Looking(TorchFunctionMode):
             return  # which is seen itself
         if not self.layers_too or not self._again(-id(inside), 4 * REPEATED):
             return
+        if _enabled() and isinstance(out, Tensor) and not out.requires_grad:
+            return  # of the making of data
         given = next((a for a in args if isinstance(a, Tensor)), None)
         where = self.names.get(id(inside), "") if inside is not None else ""
         count = sum(c.kind == name for c in self.layers)
@@ -296,14 +298,16 @@ class Looking(TorchFunctionMode):
             call = deviation(prediction, target, out, self.later)
         call.step, call.grad = self.step(), prediction.requires_grad
         self.criteria.append(call)
-        self.own.result(out, out.detach())
+        if _made_of(prediction, self._given_out):
+            self.own.result(out, out.detach())
         if call.grad:
             self.on_criterion(prediction, target, out)
 
     def _equality(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         if a.shape == b.shape and a.dim() >= 1 and a.dtype in (torch.int64, torch.int32, torch.bool):
-            self.equal[0] += int(out.sum())
-            self.equal[1] += out.numel()
+            asked = (a >= 0) & (b >= 0) if a.dtype != torch.bool else torch.ones_like(out)  # -1: nothing is
+            self.equal[0] += int((out & asked).sum())
+            self.equal[1] += int(asked.sum())
 
     def _criterion(self, name: str, args: Any, kwargs: Any, out: Any) -> None:
         prediction = args[0] if args else kwargs.get("input")
@@ -335,6 +339,17 @@ def _alive(out: Tensor) -> Tensor:
         part = part[(slice(None),) * place + (slice(None, None, min(stride, 4)),)]
     others = [d for d in range(out.dim()) if d != unit]
     return (part > 0).any(dim=others[0]) if len(others) == 1 else part.amax(others) > 0
+
+
+def _made_of(prediction: Tensor, given: Tensor) -> bool:
+    """Whether a prediction is a module's output itself, or made of nothing else step by step."""
+    node = prediction.grad_fn
+    for _ in range(8):
+        if node is None or node is given.grad_fn:
+            break
+        inputs = [n for n, _ in node.next_functions if n is not None]
+        node = inputs[0] if len(inputs) == 1 else None
+    return node is not None and node is given.grad_fn
 
 
 def _fill(call: LayerCall, x: np.ndarray, given: np.ndarray | None, rows: Tensor | None) -> None:

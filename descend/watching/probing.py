@@ -74,6 +74,10 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
             if not facts.mode_matters and not active.found and _differs(twin, own):
                 facts.mode_matters.append("forward")
             ignored = _ignores(twin, own, given)
+            if ignored and ignored != [0]:  # what was told beforehand may be used in training alone
+                trained = _ignores(twin.train(), own, given)
+                ignored = [i for i in ignored if i == 0 or i in trained]
+                twin.eval()
             used = _reached(twin, own, given[0])
             for _ in range(RANDOM if ignored or (used is not None and not bool(used.all())) else 0):
                 _randomise(twin)

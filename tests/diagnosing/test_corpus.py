@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "corpus"))
 import programs as corpus
 
 PROGRAMS = corpus.programs()
+PRACTICE = corpus.practice()
 
 
 def test_there_are_enough_and_every_cause_has_two_disguises():
@@ -34,7 +35,11 @@ def test_half_of_each_is_set_aside():
     assert corpus._set_aside() <= names
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
+def test_what_is_practised_on_is_not_measured():
+    assert not {p.name for p in PRACTICE} & {p.name for p in PROGRAMS}
+
+
+@pytest.mark.parametrize("program", [*PROGRAMS, *PRACTICE], ids=lambda p: p.name)
 def test_a_program_is_python_and_so_is_its_repair(program):
     text = program.path.read_text(encoding="utf-8")
     compile(text, program.name, "exec")

@@ -118,6 +118,14 @@ def test_repeated_batch() -> None:
     assert confidence(fit(x, y, mse, lambda s: torch.arange(len(x)), 1), "repeated-batch") < 0.5
 
 
+@pytest.mark.parametrize("stands", [torch.arange(32), torch.zeros(32, dtype=torch.long)])
+def test_where_the_right_one_of_a_batch_stands_is_no_repeated_target(stands: Tensor) -> None:
+    x, _ = table()
+    cross_entropy = nn.functional.cross_entropy
+    seen = fit(x, x, lambda out, _: cross_entropy(out @ out.T, stands), mixed(), 8)
+    assert confidence(seen, "repeated-batch") < 0.5
+
+
 def test_repeated_batch_of_a_loader() -> None:
     x, y = table()
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=50)

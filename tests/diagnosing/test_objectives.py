@@ -30,7 +30,15 @@ def watched(step: Callable[[nn.Module, Tensor, Tensor, int], Tensor], out=3, ste
     return {s.cause: s for detector in DETECTORS for s in detector(seen)}
 
 
+def count_likelihood(m, x, y, k):
+    """Minus the log-likelihood of a negative binomial, whose target is subtracted in a part of it."""
+    mean, size, count = m(x)[:, 0].exp(), torch.tensor(2.0), y.float()
+    p, q = (size / (size + mean)).log(), (mean / (size + mean)).log()
+    return -(torch.lgamma(count + size + 0 * mean) - torch.lgamma(count + 1) + size * p + count * q).mean()
+
+
 SOUND = {
+    "a likelihood of counts": count_likelihood,
     "scores": lambda m, x, y, k: F.cross_entropy(m(x), y),
     "log-probabilities": lambda m, x, y, k: F.nll_loss(m(x).log_softmax(1), y),
     "logits": lambda m, x, y, k: F.binary_cross_entropy_with_logits(m(x)[:, 0], (y > 1).float()),

@@ -82,7 +82,7 @@ def test_what_is_weighed_stands_below_what_is_sure_and_never_warns():
     ]
     found = ranked([sure, unsure], weighed)
     assert [f.cause for f in found] == ["repeated-batch", "target-leak", "label-noise"]
-    assert [f.severity for f in found] == ["warning", "info", "info"]
+    assert [f.severity for f in found] == ["error", "info", "info"]
     assert found[0].confidence == 0.7 and found[1].confidence < WARNING and found[1].weak
     assert [f.cause for f in ranked([sure, unsure])] == ["repeated-batch", "label-noise"]
 
