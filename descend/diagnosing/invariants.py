@@ -225,12 +225,15 @@ def inputs_ignored(seen: Observations) -> Iterable[Suspicion]:
         if root.ignores:
             first = root.ignores[0]
             which = "input" if first == 0 else f"argument {first + 1}"
+            known = [p for name in root.parameters if (p := seen.parameters.get(name)) is not None]
+            silent = any(p.requires_grad and p.windows > 1 and not p.gradients for p in known)
             yield Suspicion(
                 "inputs-ignored",
-                0.95 if first == 0 else 0.6,
+                0.95 if first == 0 or silent else 0.6,
                 f"Other examples' values in the {which} of {root.kind} changed none of its outputs, with its "
-                "own parameters and in 2 trials with random ones: the code drops it on the way.",
-                certain=first == 0,
+                "own parameters and in 2 trials with random ones: the code drops it on the way"
+                f"{', with what its own layers make of it' if silent and first else ''}.",
+                certain=first == 0 or silent,
                 where=root.kind,
             )
             if first == 0:

@@ -55,6 +55,8 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
         confidence = 0.75  # it fits what it was shown, and that tells it nothing of anything else
     if not rows.classes and rows.x.shape[1] <= 2:
         confidence = min(confidence, 0.4)
+    if not contradicting and (told - chance > 0.05 or (rows.classes and tested > least + 0.05)):
+        confidence = min(confidence, 0.5)  # something is told, if little
     said = (
         f"Inputs that are alike have targets that are not: neighbours tell {told:.0%} of {len(rows.y)}"
         f" examples, {chance:.0%} when the labels are shuffled"

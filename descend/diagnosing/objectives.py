@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import fmean, median
 
+from descend.diagnosing.measures import ratio
 from descend.diagnosing.neighbours import ridge, rows_told
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.watching.observations import CriterionCall, Observations, Window
@@ -20,6 +21,8 @@ _ELEMENTWISE = (
 )
 APART = 0.8
 """How often two classes are put in their order from which on they can be told apart."""
+LONG = 0.3
+"""A move beyond this share of the weights is no small step: what comes then may well be no number."""
 RARE = 0.12
 """The share of the examples below which a class is rare."""
 CLASSES = 20
@@ -232,9 +235,15 @@ def not_finite(seen: Observations) -> Iterator[Suspicion]:
         sure = 0.97
     elif grew:
         sure, evidence = 0.3, evidence + ", after it had grown for steps"
+    elif not found.where and (pace := _first_pace(seen)) > LONG:
+        sure, evidence = 0.3, evidence + f", after a step that moved weights by {pace:.0%} of their size"
     else:
         sure = 0.95 if found.where else 0.85
     yield Suspicion("not-finite", sure, evidence + ".", sure > 0.9, found.where, found.step)
+
+
+def _first_pace(seen: Observations) -> float:
+    return max((ratio(seen, w) for w in seen.windows if w.step < 5), default=0.0)
 
 
 def _used(losses: list[tuple[int, float]]) -> int:

@@ -74,9 +74,9 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
             if not facts.mode_matters and not active.found and _differs(twin, own):
                 facts.mode_matters.append("forward")
             ignored = _ignores(twin, own, given)
-            if ignored and ignored != [0]:  # what was told beforehand may be used in training alone
+            if ignored and ignored != [0]:  # answers may be told in training alone
                 trained = _ignores(twin.train(), own, given)
-                ignored = [i for i in ignored if i == 0 or i in trained]
+                ignored = [i for i in ignored if i == 0 or (i in trained and not _answers(twin, own, i))]
                 twin.eval()
             used = _reached(twin, own, given[0])
             for _ in range(RANDOM if ignored or (used is not None and not bool(used.all())) else 0):
@@ -136,6 +136,12 @@ def _ignores(twin: nn.Module, args: list[Any], given: list[int]) -> list[int]:
             after = _given(twin, [rolled if k == i else a for k, a in enumerate(args)])
             found += [i] if after is not None and torch.equal(after, before) else []
     return found
+
+
+def _answers(twin: nn.Module, args: list[Any], place: int) -> bool:
+    """Whether an argument is a sequence of the output's form: the answers before, as a teacher gives them."""
+    out = _given(twin, args)
+    return out is not None and args[place].dim() > 2 and args[place].shape == out.shape
 
 
 def _reached(twin: nn.Module, args: list[Any], place: int) -> Tensor | None:
