@@ -31,8 +31,7 @@ class Sign:
 
     def said(self, value: float) -> str:
         """Return the words with a value, logarithms as the numbers that they are of."""
-        words = self.words.replace("10^-{:.1f}", f"{10**-value:.2g}") if abs(value) < 300 else self.words
-        words = words.replace("10^{:.1f}", f"{10**value:.2g}") if abs(value) < 300 else words
+        words = self.words.replace("10^{:.1f}", f"{10**value:.2g}") if abs(value) < 300 else self.words
         return words.format(value)
 
 

@@ -124,11 +124,6 @@ def _loss_rise(seen: Observations, rows: Rows | None) -> float:
     return log(rise(seen))
 
 
-def _narrow(seen: Observations, rows: Rows | None) -> float:
-    sizes = [math.prod(p.shape) for p in seen.parameters.values()]
-    return -log(float(sum(sizes))) if sizes else NAN
-
-
 # Modes and inputs --------------------------------------------------------------------------------------
 def _awake(seen: Observations, rows: Rows | None) -> float:
     own = [e for e in seen.evaluations if e.calls and seen.roots[e.root].mode_matters]
@@ -181,7 +176,6 @@ DATA: tuple[Sign, ...] = (
     Sign("mistakes", "{:.0%} mistakes in training at the end", _mistakes),
     Sign("independent", "inputs tell little of their targets ({:.1f})", _independent),
     Sign("left", "the loss stays at {:.0%} of a constant answer's", _left),
-    Sign("narrow", "there are 10^-{:.1f} parameters", _narrow),
     Sign("gap", "training is {:.0%} more often right than the evaluation", _gap),
     Sign("loss-gap", "the evaluation's loss is 10^{:.1f} times that of training", _loss_gap),
     Sign("loss-rise", "the evaluation's loss has risen 10^{:.1f}-fold", _loss_rise),

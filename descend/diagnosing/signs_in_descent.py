@@ -23,12 +23,12 @@ def _pace(seen: Observations, rows: Rows | None) -> float:
     return log(measures.middle(_paces(seen)))
 
 
-def _short_way(seen: Observations, rows: Rows | None) -> float:
+def _way(seen: Observations, rows: Rows | None) -> float:
     moved: list[float] = []
     for w in seen.windows:
         moved += [m.update / m.weight for m in w.moved if m.weight > 0 and math.isfinite(m.update)]
     way = measures.middle(moved) * seen.steps
-    return -log(way)
+    return log(way)
 
 
 def _falls_still(seen: Observations, rows: Rows | None) -> float:
@@ -94,7 +94,7 @@ def _uphill(seen: Observations, rows: Rows | None) -> float:
 
 
 def _clipped(seen: Observations, rows: Rows | None) -> float:
-    return -log(measures.clipped(seen))
+    return log(measures.clipped(seen))
 
 
 def _spent_early(seen: Observations, rows: Rows | None) -> float:
@@ -119,10 +119,10 @@ def _spent_early(seen: Observations, rows: Rows | None) -> float:
     return best
 
 
-def _few(seen: Observations, rows: Rows | None) -> float:
+def _batch(seen: Observations, rows: Rows | None) -> float:
     sizes = [b.examples for w in seen.windows for b in w.batches if b.grad and len(b.shape) > 1]
     size = measures.middle([float(s) for s in sizes]) * max(1.0, seen.accumulates)
-    return -log(size)
+    return log(size)
 
 
 # Signals -----------------------------------------------------------------------------------------------
@@ -134,12 +134,12 @@ def _vanishes(seen: Observations, rows: Rows | None) -> float:
         sizes = [m.gradient / m.weight for _, m in order]
         if len(order) >= 3:
             found.append(measures.scale(sizes[-part:]) / max(measures.scale(sizes[:part]), 1e-30))
-    return log(max((f for f in found if math.isfinite(f)), default=NAN))
+    return -log(max((f for f in found if math.isfinite(f)), default=NAN))
 
 
-def _short_reach(seen: Observations, rows: Rows | None) -> float:
+def _reach(seen: Observations, rows: Rows | None) -> float:
     found = [r.reach for r in seen.roots if len(r.reach) >= 8]
-    return -log(max(max(found[0][: max(1, len(found[0]) // 4)]), 1e-12)) if found else NAN
+    return log(max(max(found[0][: max(1, len(found[0]) // 4)]), 1e-12)) if found else NAN
 
 
 def _gradients(seen: Observations) -> list[float]:
@@ -214,16 +214,16 @@ DESCENT: tuple[Sign, ...] = (
     Sign("rises", "early the loss comes to 10^{:.1f} times its start", _rises),
     Sign("restless", "late losses scatter by {:.2f} of their size", _restless),
     Sign("grown", "weights end at 10^{:.1f} times their size", _grown),
-    Sign("short-way", "all steps together move weights by 10^-{:.1f} of their size", _short_way),
+    Sign("way", "all steps together move weights by 10^{:.1f} of their size", _way),
     Sign("falls-still", "{:.0%} of what the loss fell it fell in the last third", _falls_still),
     Sign("decay", "the weight decay is 10^{:.1f}", _decay),
     Sign("memory", "momentum remembers 10^{:.1f} steps", _momentum),
     Sign("uphill", "moves went uphill in {:.0%} of the steps", _uphill),
-    Sign("clipped", "clipping leaves 10^-{:.1f} of gradients", _clipped),
+    Sign("left-by-clipping", "clipping leaves 10^{:.1f} of gradients", _clipped),
     Sign("spent", "the learning rate was used up with {:.0%} of the run left", _spent_early),
-    Sign("few", "a step sees 10^-{:.1f} examples", _few),
-    Sign("vanishes", "first layers' gradients are 10^-{:.1f} of the last ones'", _vanishes),
-    Sign("reach", "the output depends on early places 10^-{:.1f} times as on late ones", _short_reach),
+    Sign("batch", "a step sees 10^{:.1f} examples", _batch),
+    Sign("vanishes", "first layers' gradients are 10^{:.1f} times the last ones'", _vanishes),
+    Sign("reach", "the output depends on early places 10^{:.1f} times as on late ones", _reach),
     Sign("gradient", "the largest gradient is 10^{:.1f}", _large_gradient),
     Sign("leaps", "the largest gradient is 10^{:.1f} times the median", _gradient_leaps),
     Sign("loss-leaps", "the loss leaps by 10^{:.1f} at most", _loss_leaps),

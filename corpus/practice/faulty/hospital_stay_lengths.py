@@ -4,8 +4,8 @@ cause: target-leak
 family: mlp
 metric: mae, lower
 repair:
-    - FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "diagnoses", "meals_charged"]
-    + FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "diagnoses"]
+    - FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "ailments", "meals_charged"]
+    + FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "ailments"]
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "diagnoses", "meals_charged"]
+FEATURES = ["age", "emergency", "severity", "operation", "lives_alone", "ailments", "meals_charged"]
 
 
 def discharged(n, seed):
@@ -24,10 +24,10 @@ def discharged(n, seed):
         "severity": rng.integers(1, 5, n),
         "operation": rng.binomial(1, 0.35, n),
         "lives_alone": rng.binomial(1, 0.3, n),
-        "diagnoses": rng.poisson(2.5, n),
+        "ailments": rng.poisson(2.5, n),
     }
     days = 1.5 + 0.9 * table["severity"] * (1 + 0.6 * table["emergency"]) + 2.2 * table["operation"]
-    days += 0.03 * np.maximum(0, table["age"] - 60) * (1 + table["lives_alone"]) + 0.3 * table["diagnoses"]
+    days += 0.03 * np.maximum(0, table["age"] - 60) * (1 + table["lives_alone"]) + 0.3 * table["ailments"]
     table["days"] = days * rng.gamma(20, 1 / 20, n)
     table["meals_charged"] = np.round(3 * table["days"]) + rng.integers(-1, 2, n)
     return table
