@@ -15,7 +15,6 @@ import io
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from sklearn.linear_model import LogisticRegression
 
 from descend.diagnosing.causes import CAUSES
 from descend.diagnosing.detectors import suspicions
+from descend.diagnosing.scoring_proofs import metric_of
 from descend.diagnosing.signs import SIGNS, values
 from descend.diagnosing.weighing import SOUND, inputs
 from descend.watching.script import watched
@@ -66,9 +66,8 @@ def see(path: Path, into: Path) -> None:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         seen = watched(path, [])
-    metric = re.search(r"metric:\s*(\S+)\s*$", said.getvalue())
     part = into.with_suffix(".part")  # of what cannot be kept nothing remains
-    torch.save((seen, float(metric[1]) if metric else math.nan), part)
+    torch.save((seen, metric_of(said.getvalue())), part)
     part.replace(into)
 
 

@@ -89,6 +89,14 @@ def grown(seen: Observations) -> float:
     return middle([last[n] / first[n] for n in first])
 
 
+def gradients(seen: Observations) -> list[float]:
+    """Return the norm of all gradients together in each window where it is a positive number."""
+    sizes = [
+        math.sqrt(sum(m.gradient**2 for m in w.moved if math.isfinite(m.gradient))) for w in seen.windows
+    ]
+    return [s for s in sizes if s > 0 and math.isfinite(s)]
+
+
 def gains(seen: Observations) -> list[float]:
     """Return std × √fan-in of each initial weight: 0.58 for torch's own, 1 for LeCun's, 1.41 for He's."""
     found = []

@@ -157,8 +157,13 @@ def _metric(command: list[str]) -> float:
         timeout=TIMEOUT,
         stdin=subprocess.DEVNULL,
     )
-    match = re.search(r"metric:\s*(\S+)\s*$", done.stdout)
-    return float(match[1]) if match and not done.returncode else math.nan
+    return math.nan if done.returncode else metric_of(done.stdout)
+
+
+def metric_of(printed: str) -> float:
+    """Return the metric in the last line of what a program printed; nan where there is none."""
+    match = re.search(r"metric:\s*(\S+)\s*$", printed)
+    return float(match[1]) if match else math.nan
 
 
 def score(

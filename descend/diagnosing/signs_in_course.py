@@ -140,28 +140,20 @@ def _flat(seen: Observations, rows: Rows | None) -> float:
 
 
 # Gradients and layers ----------------------------------------------------------------------------------
-def _gradients(seen: Observations) -> list[float]:
-    sizes = [
-        math.sqrt(sum(m.gradient**2 for m in w.moved if math.isfinite(m.gradient))) for w in seen.windows
-    ]
-    sizes = [s for s in sizes if s > 0]
-    return sizes or [NAN]
-
-
 def _first_gradient(seen: Observations, rows: Rows | None) -> float:
-    return log(_gradients(seen)[0])
+    return log(measures.gradients(seen)[0])
 
 
 def _last_gradient(seen: Observations, rows: Rows | None) -> float:
-    return log(_gradients(seen)[-1])
+    return log(measures.gradients(seen)[-1])
 
 
 def _gradient_change(seen: Observations, rows: Rows | None) -> float:
-    return log(_gradients(seen)[-1] / _gradients(seen)[0])
+    return log(measures.gradients(seen)[-1] / measures.gradients(seen)[0])
 
 
 def _gradient_range(seen: Observations, rows: Rows | None) -> float:
-    return log(max(_gradients(seen)) / min(_gradients(seen)))
+    return log(max(measures.gradients(seen)) / min(measures.gradients(seen)))
 
 
 def _sparse(seen: Observations, rows: Rows | None) -> float:

@@ -41,11 +41,6 @@ def _falls_still(seen: Observations, rows: Rows | None) -> float:
     return late / whole * (curve[-1] / curve[0] if curve[0] > 0 else 1.0) if whole > 0 else NAN
 
 
-def _opposed(seen: Observations, rows: Rows | None) -> float:
-    half = seen.windows[len(seen.windows) // 2 :]
-    return -measures.middle([m.cosine for w in half for _, m in measures.weights(seen, w)])
-
-
 def _rises(seen: Observations, rows: Rows | None) -> float:
     """How high a loss climbs over where it began, early, in its medians of five."""
     values = measures.losses(seen)
@@ -142,20 +137,13 @@ def _reach(seen: Observations, rows: Rows | None) -> float:
     return log(max(max(found[0][: max(1, len(found[0]) // 4)]), 1e-12)) if found else NAN
 
 
-def _gradients(seen: Observations) -> list[float]:
-    sizes = [
-        math.sqrt(sum(m.gradient**2 for m in w.moved if math.isfinite(m.gradient))) for w in seen.windows
-    ]
-    return [s for s in sizes if s > 0 and math.isfinite(s)]
-
-
 def _large_gradient(seen: Observations, rows: Rows | None) -> float:
-    sizes = _gradients(seen)
+    sizes = measures.gradients(seen)
     return log(max(sizes)) if sizes else NAN
 
 
 def _gradient_leaps(seen: Observations, rows: Rows | None) -> float:
-    sizes = _gradients(seen)
+    sizes = measures.gradients(seen)
     return log(max(sizes) / measures.middle(sizes)) if len(sizes) >= 3 else NAN
 
 
@@ -210,7 +198,6 @@ def _twins(seen: Observations, rows: Rows | None) -> float:
 
 DESCENT: tuple[Sign, ...] = (
     Sign("pace", "a step moves weights by 10^{:.1f} of their size", _pace),
-    Sign("opposed", "gradients of consecutive steps oppose each other by {:.2f}", _opposed),
     Sign("rises", "early the loss comes to 10^{:.1f} times its start", _rises),
     Sign("restless", "late losses scatter by {:.2f} of their size", _restless),
     Sign("grown", "weights end at 10^{:.1f} times their size", _grown),
