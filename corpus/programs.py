@@ -77,6 +77,8 @@ class Program:
         title: what is trained, one line.
         cause: the root cause, one of `CAUSES`; None for a healthy program.
         also: further causes that an expert would accept.
+        begins: the first optimizer step, from 1, that the fault acts on; of evaluations, the one after the
+            first that is made wrongly.
         family: the kind of model (`mlp`, `cnn`, ...).
         metric_name: what the last line that the program prints measures.
         higher_is_better: whether a higher metric is better.
@@ -93,6 +95,7 @@ class Program:
     metric_name: str
     higher_is_better: bool
     edits: tuple[Edit, ...]
+    begins: int = 1
 
 
 def programs(kind: str | None = None) -> list[Program]:
@@ -156,7 +159,7 @@ def read(path: Path) -> Program:
     required = {"family", "metric"} | ({"cause"} if kind == "faulty" else set())
     if missing := sorted(required - set(fields)):
         raise ValueError(f"{path}: the header lacks {', '.join(missing)}")
-    if unknown := sorted(set(fields) - required - ({"also"} if kind == "faulty" else set())):
+    if unknown := sorted(set(fields) - required - ({"also", "begins"} if kind == "faulty" else set())):
         raise ValueError(f"{path}: the header has the unknown field {unknown[0]!r}")
     also = tuple(name.strip() for name in fields.get("also", "").split(",") if name.strip())
     cause = fields.get("cause")
@@ -166,12 +169,14 @@ def read(path: Path) -> Program:
     metric, _, better = (part.strip() for part in fields["metric"].rpartition(","))
     if not metric or better not in ("higher", "lower"):
         raise ValueError(f"{path}: expected `metric: NAME, higher|lower`, found {fields['metric']!r}")
+    begins = fields.get("begins", "1")
+    if not begins.isdigit() or int(begins) < 1:
+        raise ValueError(f"{path}: expected `begins: STEP`, a whole number from 1, found {begins!r}")
     edits = _edits(repair, path)
     if (kind == "faulty") != bool(edits):
         raise ValueError(f"{path}: a faulty program has a repair, a healthy one has none")
-    return Program(
-        path.stem, path, kind, title, cause, also, fields["family"], metric, better == "higher", edits
-    )
+    higher, family = better == "higher", fields["family"]
+    return Program(path.stem, path, kind, title, cause, also, family, metric, higher, edits, int(begins))
 
 
 def repaired(program: Program) -> str:

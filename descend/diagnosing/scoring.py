@@ -18,7 +18,7 @@ SEMANTIC = (
 )
 """Causes that are to be told within :data:`EARLY` steps."""
 EARLY = 20
-"""Counted from the first step; of a wrong mode in evaluations, from the first evaluation on."""
+"""Counted from the first step that the fault acts on."""
 
 
 class Program(Protocol):
@@ -29,6 +29,7 @@ class Program(Protocol):
     kind: str
     cause: Any
     also: Any
+    begins: int
 
 
 @dataclass
@@ -77,19 +78,11 @@ def watch(program: Program, early: bool = False, timeout: float = 600) -> Watche
         all_of_it = told(program.path, [], timeout)
         result.findings, result.overhead = all_of_it["findings"], all_of_it["overhead"]
         if early and program.cause in SEMANTIC:
-            steps = str(EARLY + _begins(program, all_of_it))
+            steps = str(EARLY + program.begins - 1)
             result.early = told(program.path, ["--steps", steps], timeout)["findings"]
     except (subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
         result.failed = f"{type(error).__name__}: {error}"[:200]
     return result
-
-
-def _begins(program: Program, all_of_it: dict[str, Any]) -> int:
-    """Return the step at which a program first does what is wrong with it."""
-    if program.cause != "evaluating-in-train-mode":
-        return 0
-    first = all_of_it["first_evaluation"]
-    return all_of_it["steps"] if first is None else first
 
 
 def told(script: Path, flags: Sequence[str], timeout: float) -> dict[str, Any]:

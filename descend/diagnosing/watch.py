@@ -106,7 +106,6 @@ def said(seen: Observations, found: list[Finding], proof: Proof | None = None) -
         "steps": seen.steps,
         "seconds": round(seen.seconds, 3),
         "windows": len(seen.windows),
-        "first_evaluation": seen.evaluations[0].step if seen.evaluations else None,
         "not_measured": list(dict.fromkeys(seen.not_measured)),
         "ended": seen.ended,
         **told,

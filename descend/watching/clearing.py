@@ -1,8 +1,6 @@
-"""Whether gradients that a step has used are cleared before the next backward adds to them."""
+"""Whether gradients that a step has used are cleared before the same optimizer steps again."""
 
 from __future__ import annotations
-
-from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -11,47 +9,62 @@ from torch.optim import Optimizer
 from descend.watching.optimizers import few
 from descend.watching.samples import numbers
 
+LOOKS = 16
+"""Backward passes after which no more are looked at: an optimizer may hardly ever step."""
 
-class Clearing:
-    """Some gradients that were used, and which of them a backward pass found cleared.
 
-    What counts is what the next step consumes, not what lies in ``p.grad`` meanwhile: a generator's backward
-    leaves gradients in a discriminator that its own ``zero_grad`` clears before they are used.
-    """
+class _Used:
+    """Some gradients that one step has used, and which of them a backward pass found cleared."""
 
-    def __init__(self) -> None:
-        self._marks: dict[int, tuple[Tensor, int]] = {}
-        self._fresh: set[int] = set()
-        self._looked = False
-
-    def __bool__(self) -> bool:
-        return bool(self._marks)
-
-    def clear(self) -> None:
-        """Forget what was used."""
-        self._marks.clear()
-        self._fresh.clear()
-        self._looked = False
-
-    def used(self, optimizer: Optimizer, count: int) -> None:
-        """Remember some of the gradients that an optimizer's step has used."""
-        for p in few(optimizer, count):
-            if p.grad is not None and p.grad.layout == torch.strided and numbers(p.grad, 512).any():
-                self._marks[id(p)] = p, id(p.grad)
+    def __init__(self, parameters: list[Tensor]) -> None:
+        used = [(p, p.grad) for p in parameters if p.grad is not None and p.grad.layout == torch.strided]
+        self.marks = [(p, id(grad)) for p, grad in used if numbers(grad, 512).any()]
+        self.fresh: set[int] = set()
+        self.looks = 0
 
     def backward(self) -> None:
         """See what is cleared when a backward pass begins."""
-        self._looked = True
-        for p, mark in self._marks.values():
+        self.looks += 1
+        if self.looks > LOOKS or len(self.fresh) == len(self.marks):
+            return
+        for p, mark in self.marks:
             if p.grad is None or id(p.grad) != mark or not numbers(p.grad, 512).any():
-                self._fresh.add(id(p))
+                self.fresh.add(id(p))
 
-    def stale(self, ids: Collection[int] | None = None) -> float | None:
-        """Return the share of gradients, of some parameters, that never were; None where that was not seen.
 
-        Without a backward pass that was looked at (hooks come and go) nothing is known of them.
+class Clearing:
+    """What optimizers have used, each for itself, and whether it was cleared.
+
+    What counts is what the same optimizer's next step consumes, not what lies in ``p.grad`` meanwhile: a
+    generator's backward leaves gradients in a discriminator that its own ``zero_grad`` clears before they are
+    used; and of two optimizers that step one after the other, the second one's gradients come of a backward
+    before the first one's step.
+    """
+
+    def __init__(self) -> None:
+        self._used: dict[int, _Used] = {}
+
+    def clear(self) -> None:
+        """Forget what was used."""
+        self._used.clear()
+
+    def used(self, index: int, optimizer: Optimizer, count: int) -> None:
+        """Remember some of the gradients that an optimizer's step has used."""
+        used = _Used(few(optimizer, count))
+        if used.marks:
+            self._used[index] = used
+
+    def backward(self) -> None:
+        """See what is cleared when a backward pass begins."""
+        for used in self._used.values():
+            used.backward()
+
+    def stale(self, index: int) -> float | None:
+        """Return the share of an optimizer's gradients that were never cleared, and forget them.
+
+        Without a backward pass that was looked at (hooks come and go) nothing is known of them: None.
         """
-        marked = [p for p, _ in self._marks.values() if ids is None or id(p) in ids]
-        if not marked or not self._looked:
+        used = self._used.pop(index, None)
+        if used is None or not used.looks:
             return None
-        return sum(id(p) not in self._fresh and p.grad is not None for p in marked) / len(marked)
+        return sum(id(p) not in used.fresh and p.grad is not None for p, _ in used.marks) / len(used.marks)

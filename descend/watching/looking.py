@@ -18,7 +18,7 @@ from descend.watching.criteria import CRITERIA, deviation, seen
 from descend.watching.later import Later
 from descend.watching.observations import CriterionCall, LayerCall
 from descend.watching.own_losses import LOGARITHMS, PRODUCTS, OwnLosses
-from descend.watching.samples import as_it_lies, moments, numbers, picked
+from descend.watching.samples import as_it_lies, mapped, moments, numbers, picked
 
 RECTIFIERS = ("relu", "ReLU", "ReLU6", "relu_", "relu6")
 ALIVE = 1 << 16
@@ -141,11 +141,15 @@ class Looking(TorchFunctionMode):
 
     # Modules ----------------------------------------------------------------------------------------
     def _enter(self, module: nn.Module, args: Any) -> None:
+        if mapped():
+            return
         if not self._stack and not _is_criterion(module) and next(module.parameters(), None) is not None:
             self.on_root(module, args)
         self._stack.append(module)
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if mapped():
+            return
         start = time.perf_counter()
         while self._stack and self._stack.pop() is not module:
             pass
@@ -218,7 +222,7 @@ class Looking(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call a function, and see what it was if it is of interest."""
         out = func(*args, **(kwargs or {}))
-        if func not in _OF_INTEREST:
+        if func not in _OF_INTEREST or mapped():
             return out
         if func in CRITERIA:
             self._timed(self._criterion, CRITERIA[func], args, kwargs or {}, out)

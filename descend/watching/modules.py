@@ -17,7 +17,7 @@ from descend.watching.moves import facts_of
 from descend.watching.observations import Batch, Evaluation, LoaderFacts, RootFacts
 from descend.watching.probing import first, probe
 from descend.watching.reach import reach
-from descend.watching.samples import fingerprint, held, some
+from descend.watching.samples import fingerprint, held, mapped, some
 
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
@@ -148,6 +148,8 @@ class Modules:
 
     def called(self, module: nn.Module, args: Any) -> None:
         """See that a person calls a module: the hook of those that are known."""
+        if mapped():
+            return
         differentiated = torch.is_grad_enabled()
         if differentiated and self._watcher.window is None and not self._looking.on:
             self._counted(self._root(module), module.training)

@@ -31,7 +31,6 @@ class Before:
         moving = [p for p in every if p.grad is not None and p.grad.layout == torch.strided]
         moving = [p for p in moving if not p.is_complex()]
         moving = spread(moving, COUNT)
-        self.ids = {id(p) for p in every}
         self.parameters = moving
         self.w = [numbers(p).copy() for p in moving]
         self.g = [numbers(p.grad).copy() for p in moving if p.grad is not None]

@@ -8,11 +8,20 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack, peek_interpreter_stack
 
 T = TypeVar("T")
 ELEMENTS = 4096
 """How many elements of a tensor are looked at."""
 _NUMPYS = (torch.float32, torch.float64)
+
+
+def mapped() -> bool:
+    """Whether tensors stand for many of theirs (``torch.vmap``): they have no numbers to look at."""
+    if peek_interpreter_stack() is None:
+        return False
+    levels = get_interpreter_stack() or ()
+    return any(level.key() == TransformType.Vmap for level in levels)
 
 
 def local(x: Tensor) -> Tensor:

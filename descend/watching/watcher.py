@@ -74,7 +74,7 @@ class Watcher:
         self.undo: list[Callable[[], None]] = []
         self.window: Window | None = None
         self._before: Before | None = None
-        self._clearing, self._early = Clearing(), Clearing()
+        self._clearing = Clearing()
         self._clips: list[tuple[int, float, Tensor]] = []
         self._clipping: dict[int, np.ndarray] = {}
         self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
@@ -124,7 +124,6 @@ class Watcher:
         self.undo.clear()
         self.window = self._before = None
         self._clearing.clear()
-        self._early.clear()
 
     def stop(self) -> Observations:
         """Cease to watch, and return what was seen."""
@@ -218,12 +217,11 @@ class Watcher:
     def _mark(self) -> None:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
         self._clearing.clear()
-        self._early.clear()
         self._clipping.clear()
         for reference, index in self._optimizers.values():
             optimizer = reference() if reference is not None else None
             if optimizer is not None and self.seen.optimizers[index].steps:
-                self._clearing.used(optimizer, 8)
+                self._clearing.used(index, optimizer, 8)
 
     def _due(self) -> bool:
         step = self.seen.steps
@@ -270,12 +268,12 @@ class Watcher:
         facts.steps += 1
         facts.last = self.seen.steps
         note(optimizer, facts, self.seen.steps)
-        if self._early:  # not before the step, which may be given a closure
-            own = {id(p) for group in optimizer.param_groups for p in group["params"]}
-            if (stale := self._early.stale(own)) is not None:
-                facts.looked += 1
-                facts.stale += stale > 0
-            self._early.clear()
+        stale = self._clearing.stale(index)  # not before the step, which may be given a closure
+        if self.window is not None and self.window.backwards:
+            self.window.stale = stale or 0.0
+        elif stale is not None:
+            facts.looked += 1
+            facts.stale += stale > 0
         if facts.steps == 1:
             facts.stateful = stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
@@ -287,8 +285,8 @@ class Watcher:
         self.modules.stepped()
         if self._due():
             self._open()
-        elif self.window is None and self.seen.steps <= BEGINNING and len(self.seen.optimizers) == 1:
-            self._early.used(optimizer, 2)
+        elif self.window is None and self.seen.steps <= BEGINNING:
+            self._clearing.used(index, optimizer, 2)
         if len(self._waiting) >= 64:
             self._flush()
         if self.withdraws and self.rest.wanted():
@@ -313,7 +311,6 @@ class Watcher:
                     self._before, self._clipping, self.modules.names, self.later
                 )
                 self.pending = index, self._before.few(window.moved)
-        window.stale = self._clearing.stale(self._before.ids if self._before is not None else None) or 0.0
         for name in window.missing:
             if name in self.seen.parameters:
                 self.seen.parameters[name].windows += 1
@@ -322,7 +319,6 @@ class Watcher:
         self.modules.order()
         self.seen.windows.append(window)
         self.window = self._before = None
-        self._clearing.clear()
         looking.clear()
         if self.later.full:
             self.later.settle()
@@ -413,8 +409,7 @@ class Watcher:
         return out
 
     def _see_loss(self, loss: Tensor) -> None:
-        if self._early:
-            self._early.backward()
+        self._clearing.backward()
         if loss.numel() == 1:
             if loss.is_cpu:
                 value = loss.item()
@@ -458,7 +453,6 @@ class Watcher:
         seen.sign, seen.policy = looking.own.signs(loss)
         if seen.sign:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
-        self._clearing.backward()
         looking.own.parts, looking.own.log_probs = [], []
         self.window.backwards.append(seen)
         if len(self._traced) < 3 and len(self.seen.windows) not in self._traced and loss.requires_grad:

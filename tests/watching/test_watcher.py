@@ -466,10 +466,45 @@ def test_of_gradients_nothing_is_said_where_no_backward_was_looked_at():
     optimizer = torch.optim.SGD([p], lr=0.1)
     (p.square().sum()).backward()
     clearing = Clearing()
-    clearing.used(optimizer, 1)
-    assert clearing and clearing.stale() is None
+    clearing.used(0, optimizer, 1)
+    assert clearing.stale(0) is None
+    clearing.used(0, optimizer, 1)
     clearing.backward()
-    assert clearing.stale() == 1
+    assert clearing.stale(0) == 1
+    clearing.used(0, optimizer, 1)
     optimizer.zero_grad()
     clearing.backward()
-    assert clearing.stale() == 0
+    assert clearing.stale(0) == 0
+
+
+def test_of_two_optimizers_that_follow_one_backward_each_is_asked_whether_its_own_gradients_were_cleared():
+    model, (x, y) = network(), data()
+    parts = list(model.parameters())
+    first, second = (torch.optim.SGD(p, lr=0.01) for p in (parts[:2], parts[2:]))
+    with descend.watch() as watch:
+        for _ in range(12):
+            first.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            first.step()
+            second.step()
+    (finding,) = [f for f in watch.findings if f.cause == "missing-zero-grad"]
+    assert watch.findings[0] is finding and finding.severity == "error"
+    cleared, never = watch.seen.optimizers
+    assert cleared.looked >= 8 and cleared.stale == 0 and never.stale == never.looked >= 8
+
+
+def test_what_is_mapped_over_models_is_trained_as_it_is_and_its_steps_are_looked_at():
+    models = [network() for _ in range(3)]
+    parameters, buffers = torch.func.stack_module_state(models)
+    x, y = data()
+
+    def loss(own, held):
+        return F.cross_entropy(torch.func.functional_call(models[0], (own, held), (x,)), y)
+
+    optimizer = torch.optim.SGD(parameters.values(), lr=0.1)
+    with descend.watch() as watch:
+        for _ in range(5):
+            optimizer.zero_grad()
+            torch.vmap(loss)(parameters, buffers).sum().backward()
+            optimizer.step()
+    assert watch.seen.not_measured == [] and len(watch.seen.windows) >= 2 and watch.seen.windows[-1].moved
