@@ -225,7 +225,11 @@ COURSE: tuple[Sign, ...] = (
     Sign("tested", "evaluations are right in {:.0%} at the end", _tested),
     Sign("lost", "the last evaluation is right {:.0%} less often than the best", _lost),
     Sign("won", "the last evaluation is right {:.0%} more often than the first", _won),
-    Sign("evaluations", "there were {:.0f} evaluations", lambda seen, rows: float(len(seen.evaluations))),
+    Sign(
+        "evaluations",
+        "there were {:.0f} evaluations",
+        lambda seen, rows: float(len(seen.evaluations) + seen.unseen),
+    ),
     Sign("even", "classes come with {:.0%} of the largest entropy", _even),
     Sign("even-answers", "answers come with {:.0%} of the largest entropy", _even_answers),
     Sign("first-spread", "first answers vary by 10^{:.1f}", _spread(False)),

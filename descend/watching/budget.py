@@ -24,6 +24,9 @@ class Budget:
     KEPT_TO = 0.9
     """What part of the share is planned with: how long a look takes is known only afterwards."""
 
+    MOST = 5 / 3
+    """How many times the share a look may cost that comes but once."""
+
     def __init__(self, share: float):
         self.share = share
         self.start = 0.0
@@ -102,10 +105,15 @@ class Budget:
         self._own += own
         return own
 
-    def allows(self, expected: float) -> bool:
-        """Whether so many seconds more may be spent."""
-        share = self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
+    def allows(self, expected: float, part: float = 1.0) -> bool:
+        """Whether so many seconds more may be spent, or would be within a part of what may be."""
+        share = part * self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
         return self._notes + self._own + expected <= max(self.GRACE + 0.8 * share, share)
+
+    def bears(self, expected: float) -> bool:
+        """Whether so many seconds more would not be far beyond the share, for what is seen but once."""
+        share = self.MOST * self.share * self.seconds * self._busy(self._started)
+        return self._notes + self._own + expected <= share
 
     def _now(self) -> tuple[float, float]:
         return time.perf_counter(), time.thread_time() if self._processor else 0.0

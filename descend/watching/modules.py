@@ -98,7 +98,7 @@ class Modules:
     def rested(self, step: int) -> None:
         """See that a step was taken after an evaluation had been announced."""
         if self._looking.on:
-            self._leave_evaluation()
+            self.leave_evaluation()
         if self.seen.evaluations and self.seen.evaluations[-1].step >= step - 1:
             self._watcher.rest.found()
         self._evaluation = None
@@ -158,7 +158,9 @@ class Modules:
         start = time.perf_counter()
         index = self._root(module)
         facts = self.seen.roots[index]
-        given = next((a for a in args if isinstance(a, Tensor)), None)
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        if given is None:
+            given = next((a for a in args if isinstance(a, Tensor)), None)
         if differentiated:
             matters = module.training
             self._counted(index, matters)
@@ -175,7 +177,7 @@ class Modules:
                     self._watcher.examples.given(given, self.seen.steps + 1)
                     self._watcher.examples.arguments = args, facts
             elif self._looking.on:
-                self._leave_evaluation()
+                self.leave_evaluation()
         else:
             facts.calls_without += 1
             now = self._evaluation
@@ -187,8 +189,8 @@ class Modules:
                     del self.seen.evaluations[1000]
             now.calls += 1
             now.training += module.training
-            if given is not None and given.dim():
-                now.examples += len(given)
+            if given is not None and (shape := given.shape):
+                now.examples += shape[0]
             if now.calls == 1 and self._evaluation_due():
                 self._looked += 1
                 self._next_look = len(self.seen.evaluations) + 1 + len(self.seen.evaluations) // 6
@@ -204,7 +206,7 @@ class Modules:
                     now.batches.append(self._batch(given, False, index))
                     self._watcher.examples.held(given)
             elif self._looking.on and self._watcher.window is None:
-                self._leave_evaluation()
+                self.leave_evaluation()
         took = time.perf_counter() - start
         if self._looking.on:
             self._looking.spent += took
@@ -224,26 +226,29 @@ class Modules:
         facts.training_after += training
 
     def _evaluation_due(self) -> bool:
-        """Whether an evaluation that begins is looked at: all of the first, then fewer and fewer."""
+        """Whether an evaluation that begins is looked at: the first, the next if bearable, then fewer."""
         if len(self.seen.evaluations) < self._next_look:
             return False
-        return self._looked < 2 or self.budget.allows(self.look_cost)
+        if self._looked == 1 and self.budget.bears(EVALUATIONS * self.look_cost):
+            return True
+        return not self._looked or self.budget.allows(self.look_cost)
 
-    def _leave_evaluation(self) -> None:
+    def leave_evaluation(self) -> None:
         """Cease to look at an evaluation that is no part of a step that is looked at."""
         self.end_of_evaluation()
         self._looking.switch_off()
         self._looking.layers_too = True
         cost = self.budget.charge(self._looking.spent)
-        self.look_cost = cost if self._looked > EVALUATIONS else cost / 4  # layers are not looked at for ever
+        first = self._looked <= EVALUATIONS
+        self.look_cost = cost / EVALUATIONS if first else cost  # layers are not looked at for ever
         self._looking.spent = 0.0
 
     def end_of_evaluation(self) -> None:
         """Note what was seen of an evaluation."""
-        now = self.seen.evaluations[-1] if self.seen.evaluations else None
-        if now is None:
-            return
         looking = self._looking
+        now = self.seen.evaluations[-1] if self.seen.evaluations else None
+        if now is None or not (looking.criteria or looking.layers or looking.equal[1]):
+            return
         now.criteria += [c for c in looking.criteria if not c.grad and c not in now.criteria]
         now.layers += [c for c in looking.layers if not c.grad][:64]
         if looking.equal[1]:
@@ -280,7 +285,7 @@ class Modules:
             if not mode:
                 self._watcher.rest.announced()
             elif self._looking.on and self._watcher.window is None:
-                self._leave_evaluation()  # which is over: what comes next may be many small operations
+                self.leave_evaluation()  # which is over: what comes next may be many small operations
         return original(module, mode)
 
     def load(self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any) -> Any:

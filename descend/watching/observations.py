@@ -256,8 +256,6 @@ class Backward:
         value: of what was differentiated; nan where it is no single number.
         sign: that with which the criterion's value enters it: −1 where the negative is descended; 0: unknown.
         criterion: the criterion's name; empty where none is in its graph.
-        stale: of parameters that the next step moves, the share that already held a gradient which an earlier
-            step has used.
         policy: correlation between the weights of actions' log-probabilities and how much better they went
             than a learned value expected (−1: what went well becomes more probable); nan where unknown.
     """
@@ -266,7 +264,6 @@ class Backward:
     value: float
     sign: int = 0
     criterion: str = ""
-    stale: float = 0.0
     policy: float = float("nan")
 
 
@@ -444,6 +441,7 @@ class Observations:
         losses: (step that came next, value) of every backward, in order.
         windows: steps that were looked at closely.
         evaluations: forward passes without gradients.
+        unseen: how many more there may have been, where they were too many to see all.
         parameters: by name.
         optimizers: in the order of their first steps.
         roots: modules that were called by a person.
@@ -463,6 +461,7 @@ class Observations:
     losses: list[tuple[int, float]] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    unseen: int = 0
     parameters: dict[str, ParameterFacts] = field(default_factory=dict)
     optimizers: list[OptimizerFacts] = field(default_factory=list)
     roots: list[RootFacts] = field(default_factory=list)

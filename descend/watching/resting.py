@@ -29,6 +29,8 @@ COUNTED, WITH_LOSS = 5e-6, 15e-6
 """Seconds that a step takes longer: of which only is counted that it was, and of which the loss is seen."""
 IN_VAIN = 30
 """After so many announcements that no evaluation came after, they are no longer listened to."""
+ACTS = 200
+"""Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
 _GRADLESS = (torch.no_grad, torch.inference_mode)
 
 
@@ -45,7 +47,7 @@ class Rest:
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
         self.on = False
-        self._until = self._from = self._heard = 0
+        self._until = self._from = self._heard = self._passed = 0
         self._every = 1
         self._back = False
         self._enters: list[tuple[Any, Callable[..., Any]]] = []
@@ -125,6 +127,11 @@ class Rest:
     def announced(self) -> None:
         """See that an evaluation may come."""
         if self.on and not self._back:
+            watcher = self._watcher
+            if len(watcher.seen.evaluations) > ACTS and not watcher.budget.allows(watcher.cost, 0.5):
+                watcher.seen.unseen += self._passed != watcher.seen.steps
+                self._passed = watcher.seen.steps
+                return
             self._back = True
             self._heard += 1
             self._bring_back()
@@ -141,9 +148,11 @@ class Rest:
         self._heard = 0
 
     def _charge(self) -> None:
-        steps, self._from = self._watcher.seen.steps - self._from, self._watcher.seen.steps
+        watcher = self._watcher
+        steps, self._from = watcher.seen.steps - self._from, watcher.seen.steps
         losses = steps / self._every
-        self._watcher.budget.charge(COUNTED * steps + (WITH_LOSS - COUNTED) * losses)
+        watcher.budget.charge(COUNTED * steps + (WITH_LOSS - COUNTED) * losses + watcher.cost)
+        watcher.cost = 0.0  # of evaluations, which are seen meanwhile
 
     def _take_away(self) -> None:
         self._watcher.modules.unhook()

@@ -116,7 +116,8 @@ class Watcher:
     def let_go(self) -> None:
         """Cease to watch."""
         self.rest.end()
-        self.modules.end_of_evaluation()
+        self.modules.leave_evaluation()
+        self.budget.charge(self.cost)
         self.looking.switch_off()
         self.modules.unhook()
         for undo in reversed(self.undo):
