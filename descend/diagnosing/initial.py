@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from descend.diagnosing import measures
 from descend.diagnosing.suspicion import Detector, Suspicion
-from descend.watching.observations import LayerCall, Observations, ParameterFacts
+from descend.watching.facts import ParameterFacts
+from descend.watching.observations import LayerCall, Observations
 
 LARGE, SMALL = 3.0, 0.2
 """Of std × √fan-in: 1.41 is He's, 1.67 the tanh gain, 0.58 torch's own; GPT's 0.02 comes with norms."""

@@ -11,7 +11,8 @@ from statistics import median
 
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.diagnosing.unmoved import frozen_parameters, parameters_not_in_optimizer
-from descend.watching.observations import Evaluation, Observations, OptimizerFacts, RootFacts
+from descend.watching.facts import OptimizerFacts, RootFacts
+from descend.watching.observations import Evaluation, Observations
 
 OFTEN = 0.3
 """Evaluations a step from which on they are a part of training (a generator's samples, a target's values)."""
@@ -109,27 +110,27 @@ def training_in_eval_mode(seen: Observations) -> Iterable[Suspicion]:
         if not own:
             continue
         wrong = [w for w in own if not w.modes[index]]
-        overall = root.calls_in_eval / root.calls if root.calls else 0.0
-        share = max(len(wrong) / len(own), overall if wrong else 0.0)
+        overall = root.trained_in_eval / root.trained if root.trained else 0.0
+        share = max(len(wrong) / len(own), overall)
         known = [p for name in names if (p := seen.parameters.get(name)) is not None]
         before = sum(p.trained_before for p in known) > 0.5 * max(1, len(known))
         layers = _where_modes_matter(root)
-        if wrong:
+        if wrong or (root.trained >= 10 and overall >= 0.3):
             confidence = 0.93 if share >= 0.9 else 0.9 if share >= 0.3 else 0.4
             if root.mode_matters == ["forward"]:
                 confidence -= 0.15
             if before and len({o.first for o in seen.optimizers}) <= 8:
                 confidence *= 0.45  # what was trained before may be fine-tuned with its statistics kept
-            since = "" if share >= 0.9 else f", from step {wrong[0].step} on"
+            since = "" if share >= 0.9 or not wrong else f", from step {wrong[0].step} on"
             yield Suspicion(
                 "training-in-eval-mode",
                 confidence,
                 f"{root.kind} was in evaluation mode in {len(wrong)} of {len(own)} training steps that were "
-                f"looked at{since} ({root.calls_in_eval} of all {root.calls} calls with gradients), so that "
-                f"{layers} did not act as in training.",
+                f"looked at{since} ({root.trained_in_eval} of {root.trained} calls before a backward), "
+                f"so that {layers} did not act as in training.",
                 certain=confidence > 0.9,
                 where=layers,
-                step=wrong[0].step,
+                step=wrong[0].step if wrong else 0,
             )
             continue
         calls = [c for w in own for c in w.layers if c.name in root.mode_matters and c.training is not None]

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from statistics import median
 
-from descend.watching.observations import Moved, Observations, ParameterFacts, Window
+from descend.watching.facts import ParameterFacts
+from descend.watching.observations import Moved, Observations, Window
 
 GATED = ("GRU", "LSTM", "GRUCell", "LSTMCell")
 RECURRENT = ("RNN", "RNNCell", *GATED)

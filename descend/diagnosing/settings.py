@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from statistics import fmean, median, pstdev
 
 from descend.diagnosing.suspicion import Detector, Suspicion
-from descend.watching.observations import Moved, Observations, OptimizerFacts, Window
+from descend.watching.facts import OptimizerFacts
+from descend.watching.observations import Moved, Observations, Window
 
 DECOUPLED = ("AdamW", "Lion", "Muon", "SOAP", "NAdamW", "SGDW", "Adan", "Sophia")
 """Optimizers whose decay is no part of the gradient."""

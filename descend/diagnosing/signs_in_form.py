@@ -10,7 +10,8 @@ from descend.diagnosing import measures
 from descend.diagnosing.neighbours import Rows
 from descend.diagnosing.progress import classes_of
 from descend.diagnosing.sign import NAN, Sign, log
-from descend.watching.observations import Observations, OptimizerFacts, ParameterFacts
+from descend.watching.facts import OptimizerFacts, ParameterFacts
+from descend.watching.observations import Observations
 
 Of = Callable[[Observations, Rows | None], float]
 

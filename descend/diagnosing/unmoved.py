@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from math import prod
 
 from descend.diagnosing.suspicion import Suspicion
-from descend.watching.observations import Observations, ParameterFacts, RootFacts
+from descend.watching.facts import ParameterFacts, RootFacts
+from descend.watching.observations import Observations
 
 
 def _size(parameters: Iterable[ParameterFacts]) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from descend.watching.observations import RootFacts, Samples
+from descend.watching.facts import RootFacts
+from descend.watching.observations import Samples
 from descend.watching.samples import picked, rows
 
 BYTES = 2 << 20

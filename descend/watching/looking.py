@@ -79,6 +79,7 @@ class Looking(TorchFunctionMode):
         self.order: list[int] = []
         self._handles: list[Any] = []
         self._stack: list[nn.Module] = []
+        self._in_loss = False
         self.own = OwnLosses()
         self.clear()
 
@@ -98,7 +99,7 @@ class Looking(TorchFunctionMode):
         if self.on:
             return
         self.on = True
-        self._stack = [within] if within is not None else []
+        self._stack, self._in_loss = [within] if within is not None else [], False
         self._paused = -1
         self._handles = [
             hooks.register_module_forward_pre_hook(self._enter),
@@ -145,6 +146,8 @@ class Looking(TorchFunctionMode):
             return
         if not self._stack and not _is_criterion(module) and next(module.parameters(), None) is not None:
             self.on_root(module, args)
+        if not self._stack:
+            self._in_loss = next(module.parameters(), None) is None
         self._stack.append(module)
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -166,9 +169,14 @@ class Looking(TorchFunctionMode):
                 with torch.no_grad(), torch._C.DisableTorchFunction():
                     self._layer(name, type(module).__name__, module.training, given, out, grad)
             self.order.append(id(module))
-        if not self._stack and isinstance(output, Tensor) and not _is_criterion(module):
+        own_loss = self._in_loss and isinstance(output, Tensor) and not output.dim()
+        if not self._stack and isinstance(output, Tensor) and not (own_loss or _is_criterion(module)):
             self._given_out = output
         self.spent += time.perf_counter() - start
+
+    def _in_model(self) -> bool:
+        """Whether a module is being called that is more than a person's own loss."""
+        return bool(self._stack) and not self._in_loss
 
     def _again(self, module: int, most: int = REPEATED) -> bool:
         """Whether one more call of a module is looked at: steps of an episode are many, and alike."""
@@ -276,7 +284,7 @@ class Looking(TorchFunctionMode):
     def _difference(self, a: Tensor, b: Tensor, out: Tensor, name: str = "difference") -> None:
         """See (n, 1) − (n): what was meant as n differences becomes n²."""
         one_of_them = a.requires_grad != b.requires_grad or not _enabled()  # else a table of pairs is meant
-        if self._stack or a.numel() != b.numel() or out.numel() <= a.numel() or not one_of_them:
+        if self._in_model() or a.numel() != b.numel() or out.numel() <= a.numel() or not one_of_them:
             return
         prediction, target = (b, a) if b.requires_grad else (a, b)
         shapes = tuple(prediction.shape), tuple(target.shape)
@@ -284,7 +292,7 @@ class Looking(TorchFunctionMode):
 
     def _deviation(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """See what a person's own loss begins with: a module's output, less what it should have been."""
-        if self._stack or not a.dim() or not a.is_floating_point():
+        if self._in_model() or not a.dim() or not a.is_floating_point():
             return
         self.own.difference(a, b, out)
         if self._given_out is None:

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import RandomSampler, SequentialSampler
 
+from descend.watching.facts import LoaderFacts, RootFacts
 from descend.watching.moves import facts_of
-from descend.watching.observations import Batch, Evaluation, LoaderFacts, RootFacts
+from descend.watching.observations import Batch, Evaluation
 from descend.watching.probing import first, probe
 from descend.watching.reach import reach
 from descend.watching.samples import fingerprint, held, mapped, some
@@ -53,7 +54,7 @@ class Modules:
         self._look_at: Evaluation | None = None
         self._looked, self._next_look, self.look_cost = 0, 1, 0.0
         self._kept: list[nn.Module] = []
-        self._since: dict[int, int] = {}
+        self._since: dict[int, tuple[int, bool]] = {}
         self._hooks: list[tuple[weakref.ref[nn.Module], Any]] = []
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderFacts] = weakref.WeakKeyDictionary()
 
@@ -219,8 +220,12 @@ class Modules:
         facts.calls += 1
         facts.calls_in_eval += not training
         self._evaluation = None
-        if self._since.get(index) != self._watcher.backwards:
-            self._since[index] = self._watcher.backwards
+        since, trained = self._since.get(index, (-1, False))
+        self._since[index] = self._watcher.backwards, training
+        if since != self._watcher.backwards:
+            if since >= 0:  # a backward came after the call before
+                facts.trained += 1
+                facts.trained_in_eval += not trained
             facts.calls_after = facts.training_after = 0
         facts.calls_after += 1
         facts.training_after += training
@@ -326,7 +331,7 @@ class Modules:
             moved: tensors of optimizers, by their ids.
         """
         for index, facts in enumerate(self.seen.roots):
-            if self._since.get(index) != self._watcher.backwards:
+            if self._since.get(index, (-1,))[0] != self._watcher.backwards:
                 facts.calls_after = facts.training_after = 0
         for reference, index in self._roots.values():
             module = reference()

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from descend.watching.facts import ParameterFacts
 from descend.watching.later import Later
-from descend.watching.observations import Moved, ParameterFacts
+from descend.watching.observations import Moved
 from descend.watching.samples import norm, numbers, share, some, spread
 
 COUNT = 24

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from descend.watching.observations import OptimizerFacts
+from descend.watching.facts import OptimizerFacts
 from descend.watching.samples import spread
 
 _SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from descend.watching.observations import RootFacts
+from descend.watching.facts import RootFacts
 
 EXAMPLES = 64
 """How many examples are asked about."""

@@ -26,18 +26,12 @@ from descend.watching import graph
 from descend.watching.batches import Examples
 from descend.watching.budget import Budget
 from descend.watching.clearing import Clearing
+from descend.watching.facts import OptimizerFacts
 from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.modules import Modules
 from descend.watching.moves import Before, compared, facts_of, moves
-from descend.watching.observations import (
-    Backward,
-    Moved,
-    NotFinite,
-    Observations,
-    OptimizerFacts,
-    Window,
-)
+from descend.watching.observations import Backward, Moved, NotFinite, Observations, Window
 from descend.watching.optimizers import few, note, on_a_device, stateful
 from descend.watching.resting import BEGINNING, HOOKED, Rest
 from descend.watching.samples import numbers, some

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from descend.diagnosing.invariants import DETECTORS
 from descend.diagnosing.suspicion import Suspicion
-from descend.watching.observations import Observations, OptimizerFacts, Window
+from descend.watching.facts import OptimizerFacts
+from descend.watching.observations import Observations, Window
 from descend.watching.watcher import Watcher
 
 

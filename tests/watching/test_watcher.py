@@ -524,3 +524,38 @@ def test_an_agent_that_acts_in_each_step_is_seen_as_far_as_half_the_budget_goes_
     seen = watch.seen
     assert 200 < len(seen.evaluations) < 1400 and len(seen.evaluations) + seen.unseen > 1400
     assert not any(f.cause == "evaluating-in-train-mode" for f in watch.findings if f.severity != "info")
+
+
+def test_a_table_of_pairs_is_seen_in_a_loss_that_is_a_module_of_its_own():
+    class Focal(nn.Module):
+        def forward(self, p, y):
+            return (-((1 - p) ** 2) * y * torch.log(p) - p**2 * (1 - y) * torch.log(1 - p)).mean()
+
+    model, loss = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1), nn.Sigmoid()), Focal()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x = torch.randn(32, 4)
+    with descend.watch() as watch:
+        for _ in range(6):
+            optimizer.zero_grad()
+            loss(model(x), (x[:, 0] > 0).float()).backward()
+            optimizer.step()
+    assert watch.findings[0].cause == "loss-broadcast" and watch.findings[0].severity != "info"
+
+
+def test_an_evaluation_that_leaves_the_model_in_its_mode_is_told_of_though_no_later_step_is_looked_at():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    x = torch.randn(32, 4)
+    with descend.watch(budget=1e-4) as watch:
+        for step in range(40):
+            if step == 10:
+                model.eval()
+                with torch.no_grad():
+                    model(x)
+            optimizer.zero_grad()
+            model(x).square().mean().backward()
+            optimizer.step()
+    (root,) = watch.seen.roots
+    assert root.trained_in_eval > 10 and root.trained - root.trained_in_eval >= 9
+    (finding,) = [f for f in watch.findings if f.cause == "training-in-eval-mode"]
+    assert finding is watch.findings[0] and finding.severity != "info"
