@@ -1,6 +1,7 @@
 """A graph network guesses the field of scientific notes from their words and what they cite.
 
 cause: evaluating-in-train-mode
+begins: 6
 family: gnn
 metric: accuracy, higher
 repair:

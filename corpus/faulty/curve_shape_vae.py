@@ -1,6 +1,7 @@
 """A variational autoencoder of growth curves; how well are curves restored that it has not seen?
 
 cause: evaluating-in-train-mode
+begins: 95
 family: vae
 metric: restoration error, lower
 repair:

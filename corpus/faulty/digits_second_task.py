@@ -1,6 +1,7 @@
 """A network learns the digits 0 to 6; then its last layer is exchanged, and it learns 7 to 9.
 
 cause: parameters-not-in-optimizer
+begins: 271
 family: mlp
 metric: accuracy, higher
 repair:

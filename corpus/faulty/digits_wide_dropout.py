@@ -1,6 +1,7 @@
 """A wide perceptron with heavy dropout on handwritten digits.
 
 cause: evaluating-in-train-mode
+begins: 27
 family: mlp
 metric: accuracy, higher
 repair:

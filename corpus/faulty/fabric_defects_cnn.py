@@ -1,6 +1,7 @@
 """A convolutional network sorts pictures of woven cloth by their defect; cloths are judged one at a time.
 
 cause: evaluating-in-train-mode
+begins: 260
 family: cnn
 metric: accuracy, higher
 repair:

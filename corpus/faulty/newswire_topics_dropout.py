@@ -2,6 +2,7 @@
 
 cause: training-in-eval-mode
 also: overfitting
+begins: 51
 family: mlp
 metric: cross entropy, lower
 repair:

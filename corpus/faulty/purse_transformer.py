@@ -1,6 +1,7 @@
 """A transformer adds up the worth of the coins that lie in a purse, foreign ones left out.
 
 cause: evaluating-in-train-mode
+begins: 101
 family: transformer
 metric: squared_error, lower
 repair:

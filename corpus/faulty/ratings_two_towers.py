@@ -1,6 +1,7 @@
 """Matrix factorisation of generated film ratings, with one optimizer for the users and one for the films.
 
 cause: missing-zero-grad
+begins: 4
 family: recommender
 metric: rmse, lower
 repair:

@@ -1,6 +1,7 @@
 """Monthly rents of flats from a table of their features.
 
 cause: evaluating-in-train-mode
+begins: 48
 family: mlp
 metric: root mean squared error, lower
 repair:

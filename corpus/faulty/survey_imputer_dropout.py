@@ -1,6 +1,7 @@
 """A denoising autoencoder fills in answers that people leave out of a questionnaire, trained in two runs.
 
 cause: training-in-eval-mode
+begins: 101
 family: autoencoder
 metric: mean squared error, lower
 repair:

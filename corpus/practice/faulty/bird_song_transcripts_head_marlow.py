@@ -1,6 +1,7 @@
 """A network that predicts the next note of a birdsong is turned into one that tells the species.
 
 cause: parameters-not-in-optimizer
+begins: 226
 family: rnn
 metric: accuracy, higher
 repair:

@@ -1,6 +1,7 @@
 """Will a guest take up an offer? Embeddings of guest and offer under a dense tower.
 
 cause: missing-zero-grad
+begins: 4
 family: recommender
 metric: accuracy, higher
 repair:

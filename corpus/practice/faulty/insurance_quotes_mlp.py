@@ -1,6 +1,7 @@
 """Yearly premium that an underwriter would set for a household, from the proposal form.
 
 cause: evaluating-in-train-mode
+begins: 64
 family: mlp
 metric: mae, lower
 repair:

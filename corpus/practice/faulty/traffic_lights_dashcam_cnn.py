@@ -1,6 +1,7 @@
 """Is the light ahead red, amber or green, or off? Crops from a dash camera, and a drive at the end.
 
 cause: evaluating-in-train-mode
+begins: 51
 family: cnn
 metric: accuracy, higher
 repair:
