@@ -17,9 +17,13 @@ from descend.diagnosing.progress import (
     median,
     remaining,
     training_accuracy,
+    training_accuracy_midway,
 )
 from descend.diagnosing.suspicion import Suspicion
 from descend.watching.observations import LayerCall, Observations
+
+SLOWLY = 0.9
+"""The training accuracy midway below which much is learned late, as wrong labels are: by heart."""
 
 
 def _pairs(seen: Observations) -> tuple[str, list[tuple[int, float, float]]]:
@@ -118,12 +122,17 @@ def _by_accuracy(seen: Observations) -> Suspicion | None:
         f"In training the model is right in {trained:.0%}, in the evaluation in {now:.0%} (at best it was"
         f" {top:.0%})"
     )
+    midway = training_accuracy_midway(seen)
+    slowly = midway < SLOWLY
+    if slowly:
+        said += f"; midway through the run it was right in {midway:.0%} of the training"
     _, pairs = _pairs(seen)
     if len(pairs) >= 3:
         lowest = min(v for _, _, v in pairs)
         said += f"; the loss there is {pairs[-1][2]:.3g} and was {lowest:.3g} at its lowest"
         confidence += 0.05 if pairs[-1][2] > 1.2 * lowest else -0.1
-    return Suspicion("overfitting", min(0.75, confidence), said + ".", step=found[-1][0])
+    # What is learned last may be wrong labels.
+    return Suspicion("overfitting", min(0.55 if slowly else 0.75, confidence), said + ".", step=found[-1][0])
 
 
 def underfitting(seen: Observations) -> Iterable[Suspicion]:
@@ -146,7 +155,8 @@ def underfitting(seen: Observations) -> Iterable[Suspicion]:
     if (not held and not better) or falls > (0.15 if dropped else 0.08):
         return
     small = sum(math.prod(p.shape) for p in seen.parameters.values()) < 200
-    confidence = 0.7 if dropped else 0.6 if better and (held or small) else 0.45
+    much = dropped > 0.65 or (dropped > 0 and ", and " in held)
+    confidence = 0.7 if much else 0.6 if better and (held or small) else 0.45
     said = (
         f"The training loss hardly falls any more ({middle:.3g}, then {end:.3g}) and is {left:.0%} of that of"
         f" a constant answer, though parameters still move by {median(moves):.1g} of their size a step"
@@ -155,25 +165,39 @@ def underfitting(seen: Observations) -> Iterable[Suspicion]:
     yield Suspicion("underfitting", confidence, said + ".")
 
 
-def _held_back(seen: Observations) -> tuple[str, bool]:
-    """Return what keeps the model small, in words, and whether that is (also) much dropout."""
+def _held_back(seen: Observations) -> tuple[str, float]:
+    """Return what keeps the model small, in words, and how much dropout drops where that is (part of) it."""
     layers = next((w.layers for w in reversed(seen.windows) if w.layers), [])
-    drops = [c for c in layers if "Dropout" in c.kind and c.training]
-    hard = [c for c in drops if c.zero > 0.45 and not _zero_before(c.name, layers)]
-    dropped = len(hard) >= 2 or any(c.zero > 0.65 for c in hard)
-    said = [f"dropout sets {max(c.zero for c in hard):.0%} of {hard[0].name} to zero"] if dropped else []
-    linear = [c for c in layers if c.kind == "Linear" and len(c.shape) == 2]
-    narrow = [a for a, b in pairwise(linear) if a.shape[1] <= 3 and b.shape[1] > a.shape[1]]
-    if narrow:
-        said.append(f"all passes through the {narrow[0].shape[1]} numbers of {narrow[0].name}")
+    shares = dropped_shares(layers)
+    hard = {name: share for name, share in shares.items() if share > 0.45}
+    before = {c.name: c.zero for c in layers}
+    plain = [c for c in layers if c.name in hard and not before.get(c.follows, 0.0) > 0.35]
+    most = max(hard, key=lambda name: hard[name], default="")
+    dropped = hard[most] if hard and (len(plain) >= 2 or hard[most] > 0.65) else 0.0
+    said = [f"dropout sets {hard[most]:.0%} of {most} to zero"] if dropped else []
+    if narrow := narrowest(layers):
+        said.append(f"all passes through the {narrow.shape[-1]} numbers of {narrow.name}")
     return ", and ".join(said), dropped
 
 
-def _zero_before(name: str, layers: list[LayerCall]) -> bool:
-    """Return whether what a dropout layer is given is mostly zero already."""
-    call = next(c for c in layers if c.name == name)
-    source = next((c for c in layers if c.name == call.follows), None)
-    return source is not None and source.zero > 0.35
+def dropped_shares(layers: list[LayerCall]) -> dict[str, float]:
+    """Return what share of what was not zero before each dropout layer sets to zero, by name."""
+    before = {c.name: c.zero for c in layers}
+    drops = [c for c in layers if "Dropout" in c.kind and c.training and c.zero == c.zero]
+    kept = {c.name: max(1 - before.get(c.follows, 0.0), 1e-6) for c in drops}
+    return {c.name: 1 - min(1.0, (1 - float(c.zero)) / kept[c.name]) for c in drops}
+
+
+def narrowest(layers: list[LayerCall], most: int = 3) -> LayerCall | None:
+    """Return a layer of few numbers that everything passes through, to be made more of again."""
+    linear = [c for c in layers if c.kind == "Linear" and len(c.shape) == 2]
+    narrow = [a for a, b in pairwise(linear) if a.shape[1] <= most and b.shape[1] > a.shape[1]]
+    recurrent = [c for c in layers if c.kind in ("RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell")]
+    narrow += [c for c in recurrent if c.shape[-1] <= most]
+    embedded = [c for c in layers if c.kind == "Embedding"]
+    if len(embedded) >= 2 and max(c.shape[-1] for c in embedded) < most:
+        narrow += embedded[:1]
+    return min(narrow, key=lambda c: c.shape[-1], default=None)
 
 
 def _neighbours_better(seen: Observations, left: float) -> str:

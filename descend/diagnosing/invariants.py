@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
+from descend.diagnosing.progress import OFTEN
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.diagnosing.unmoved import frozen_parameters, parameters_not_in_optimizer
 from descend.watching.facts import OptimizerFacts, RootFacts
 from descend.watching.observations import Evaluation, Observations
-
-OFTEN = 0.3
-"""Evaluations a step from which on they are a part of training (a generator's samples, a target's values)."""
 
 
 def missing_zero_grad(seen: Observations) -> Iterable[Suspicion]:
@@ -110,7 +108,8 @@ def training_in_eval_mode(seen: Observations) -> Iterable[Suspicion]:
         if not own:
             continue
         wrong = [w for w in own if not w.modes[index]]
-        overall = root.trained_in_eval / root.trained if root.trained else 0.0
+        # Of steps that were not looked at it is not known whose they were.
+        overall = root.trained_in_eval / root.trained if root.trained and all(trains) else 0.0
         share = max(len(wrong) / len(own), overall)
         known = [p for name in names if (p := seen.parameters.get(name)) is not None]
         before = sum(p.trained_before for p in known) > 0.5 * max(1, len(known))

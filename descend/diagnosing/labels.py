@@ -7,9 +7,15 @@ from collections.abc import Iterable
 
 import torch
 
-from descend.diagnosing.generalising import overfitting, underfitting
-from descend.diagnosing.neighbours import Rows, dependence, ridge, rows_told, votes
-from descend.diagnosing.progress import evaluated, remaining, training_accuracy
+from descend.diagnosing.generalising import SLOWLY, overfitting, underfitting
+from descend.diagnosing.neighbours import Rows, dependence, ridge, rows_told, spectra, votes
+from descend.diagnosing.progress import (
+    asks_itself,
+    evaluated,
+    remaining,
+    training_accuracy,
+    training_accuracy_midway,
+)
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.watching.observations import Observations
 
@@ -34,6 +40,9 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
         contradicting = False
     if sigmas > 3.5 or (told - chance) > 0.1:
         return
+    waves = spectra(rows)
+    if waves is not None and dependence(waves)[2] > 3.5:
+        return
     trained, least = training_accuracy(seen, rows.classes)
     if rows.classes:
         least = max(least, float(rows.y.bincount().max()) / len(rows.y))
@@ -55,8 +64,13 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
         confidence = 0.75  # it fits what it was shown, and that tells it nothing of anything else
     if not rows.classes and rows.x.shape[1] <= 2:
         confidence = min(confidence, 0.4)
-    if not contradicting and (told - chance > 0.05 or (rows.classes and tested > least + 0.05)):
-        confidence = min(confidence, 0.5)  # something is told, if little
+    if not rows.classes and asks_itself(seen):
+        confidence = min(confidence, 0.3)  # targets of what it does itself
+    # Of two classes a weak signal (who buys, who answers) looks like none.
+    error = math.sqrt(chance * (1 - chance) / len(rows.y)) if rows.classes else 0.0
+    few = rows.classes == 2 or told - chance + 2 * error > 0.12
+    if not contradicting and (few or told - chance > 0.03 or (rows.classes and tested > least + 0.05)):
+        confidence = min(confidence, 0.5)  # something is told, if little, or may be by so few
     said = (
         f"Inputs that are alike have targets that are not: neighbours tell {told:.0%} of {len(rows.y)}"
         f" examples, {chance:.0%} when the labels are shuffled"
@@ -109,6 +123,7 @@ def _moved(seen: Observations) -> Iterable[Suspicion]:
 
 def label_noise(seen: Observations) -> Iterable[Suspicion]:
     """Labels contradict their neighbourhood even where neighbours and a linear fit are surest of it."""
+    yield from _by_heart(seen)
     rows = rows_told(seen)
     if rows is None or len(rows.y) < 150:
         return
@@ -142,6 +157,8 @@ def label_noise(seen: Observations) -> Iterable[Suspicion]:
         confidence = 0.6 if tested == tested and tested < 1 - 0.5 * rate else 0.45
     if not unspecific:
         confidence -= 0.15
+    if int(agreed.sum()) < 0.5 * len(rows.y):
+        confidence = min(confidence, 0.45)  # neither is good at telling these classes
     if trained == trained and trained < 0.85 * (1 - rate):
         confidence *= 0.6  # what holds it back is something else
     said = (
@@ -151,6 +168,25 @@ def label_noise(seen: Observations) -> Iterable[Suspicion]:
     )
     said += f", that of the evaluation {tested:.0%}." if tested == tested else "."
     yield Suspicion("label-noise", confidence, said, step=1)
+
+
+def _by_heart(seen: Observations) -> Iterable[Suspicion]:
+    """See what right labels do not do: they are learned late, and nothing else is told by them."""
+    midway = training_accuracy_midway(seen)
+    trained, _ = training_accuracy(seen, 2)
+    found = [e.accuracy for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 40]
+    if len(found) < 3 or not (midway < SLOWLY <= trained):
+        return
+    half = len(found) // 2
+    top, now = max(found), max(found[-3:])
+    if trained - now < 0.12 or trained - midway < 0.08 or now > max(found[:half]) + 0.02:
+        return
+    said = (
+        f"Training came from {midway:.0%} right midway to {trained:.0%}, and the evaluation gained nothing by"
+        f" it ({top:.0%} at best, {now:.0%} at the end): what is learned last is learned by heart, as wrong"
+        " labels are."
+    )
+    yield Suspicion("label-noise", 0.62 if top - found[-1] > 0.08 else 0.55, said)
 
 
 def _spread(rows: Rows, share: torch.Tensor, wrong: torch.Tensor) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from descend.watching.observations import CriterionCall, Observations, Samples
 MOST = 600
 """How many rows are compared with each other."""
 K = 10
+WIDE = 32
+"""Features from which on they are taken for those of a picture or a signal, not of a table."""
 
 
 @dataclass
@@ -65,12 +67,29 @@ def rows_of(samples: Samples | None, binary: bool = False) -> Rows | None:
         return None
     raw = x[:, keep]
     # Of pictures the scale of a pixel means something; of tables it does not.
-    x = (raw - raw.mean(0)) / (scale[keep] if raw.shape[1] < 32 else scale[keep].clamp_min(scale.median()))
+    x = (raw - raw.mean(0)) / (scale[keep] if raw.shape[1] < WIDE else scale[keep].clamp_min(scale.median()))
+    return Rows(x, y, classes, *_near(x), contradictions)
+
+
+def _near(x: Tensor) -> tuple[Tensor, float]:
+    """Return each row's nearest others, and how close the nearest is."""
     apart = torch.cdist(x, x).fill_diagonal_(float("inf"))
     near = apart.topk(min(K, len(x) - 1), largest=False).indices
     typical = apart[apart.isfinite()].mean().clamp_min(1e-12)
-    closeness = float(apart.amin(1).mean() / typical)
-    return Rows(x, y, classes, near, closeness, contradictions)
+    return near, float(apart.amin(1).mean() / typical)
+
+
+def spectra(rows: Rows) -> Rows | None:
+    """Return the same examples by how strong each frequency is in them, wherever it stands.
+
+    A waveform, or a picture of something that may lie anywhere, has its like not in what is the same place by
+    place. None of few features: those of a table.
+    """
+    if rows.x.shape[1] < WIDE:
+        return None
+    x = torch.fft.rfft(rows.x).abs().log1p()
+    x = (x - x.mean(0)) / x.std(0).clamp_min(1e-9)
+    return replace(rows, x=x, near=(near := _near(x))[0], closeness=near[1])
 
 
 def _distinct(x: Tensor, y: Tensor) -> tuple[Tensor, tuple[int, int]]:

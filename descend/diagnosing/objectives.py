@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import fmean, median
 
+from descend.diagnosing.generalising import narrowest
 from descend.diagnosing.measures import ratio
 from descend.diagnosing.neighbours import ridge, rows_told
 from descend.diagnosing.suspicion import Detector, Suspicion
+from descend.watching.looking import RECTIFIERS
 from descend.watching.observations import CriterionCall, Observations, Window
 
 _SOFTMAX = "softmax-before-cross-entropy"
@@ -52,7 +54,7 @@ def softmax_before_cross_entropy(seen: Observations) -> Iterator[Suspicion]:
             continue
         if not all(call.unit_interval for call, _ in found):
             continue
-        squashed = sum(_from_sigmoid(call, window) for call, window in found)
+        squashed = sum(_from(_SQUASHING, call, window) for call, window in found)
         spread = max(call.prediction_std for call, _ in found)
         evidence = (
             f"{name} applies its own squashing, but was given numbers between 0 and 1 in all {len(found)} "
@@ -61,7 +63,7 @@ def softmax_before_cross_entropy(seen: Observations) -> Iterator[Suspicion]:
         if squashed > len(found) / 2:
             evidence += ": the output of a sigmoid."
             yield Suspicion(_SOFTMAX, 0.96, evidence, certain=True, where=name, step=first.step)
-        elif len(found) >= 5 and spread > 0.05:
+        elif len(found) >= 5 and spread > 0.05 and not any(_from(RECTIFIERS, *one) for one in found):
             yield Suspicion(_SOFTMAX, 0.8, evidence + ".", where=name, step=first.step)
 
 
@@ -76,10 +78,10 @@ def _of_probabilities(call: CriterionCall) -> str:
     )
 
 
-def _from_sigmoid(call: CriterionCall, window: Window) -> bool:
-    """Whether a criterion's prediction has the very mean and spread of a sigmoid's (or softmax's) output."""
+def _from(kinds: tuple[str, ...], call: CriterionCall, window: Window) -> bool:
+    """Whether a criterion's prediction has the very mean and spread of such a function's output."""
     size = math.prod(call.prediction)
-    outputs = [x for x in window.layers if x.kind in _SQUASHING and math.prod(x.shape) == size]
+    outputs = [x for x in window.layers if x.kind in kinds and math.prod(x.shape) == size]
     return any(
         math.isclose(x.mean, call.prediction_mean, rel_tol=1e-4, abs_tol=1e-6)
         and (size == 1 or math.isclose(x.std, call.prediction_std, rel_tol=1e-3, abs_tol=1e-6))
@@ -290,6 +292,8 @@ def class_imbalance(seen: Observations) -> Iterator[Suspicion]:
         sure = (0.85 if recall < 0.25 else 0.65) - (0.2 if n < 12 else 0) - (0.2 if spread < 8 else 0)
         if classes == 2 and _told_apart(seen) < APART:
             sure = min(sure, 0.5)  # nobody could recognise them: to expect the common class is right then
+        if narrowest(seen.windows[-1].layers) or any(r.copies for r in seen.roots):
+            sure = min(sure, 0.5)  # too small a model gives up rare classes first; a text has rare words
         yield Suspicion(
             "class-imbalance",
             sure,

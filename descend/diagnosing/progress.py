@@ -12,6 +12,15 @@ NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "deviation")
 """Loss functions that compare numbers as they stand."""
 
 
+OFTEN = 0.3
+"""Evaluations a step from which on they are a part of training (an agent's acts, a target's values)."""
+
+
+def asks_itself(seen: Observations) -> bool:
+    """Whether passes without gradients are a part of training, and targets may be what they gave."""
+    return len(seen.evaluations) + seen.unseen > max(3, OFTEN * seen.steps)
+
+
 def remaining(seen: Observations) -> float:
     """Return the loss at the end as a share of that of the best constant answer; nan where it is unknown.
 
@@ -61,6 +70,14 @@ def training_accuracy(seen: Observations, classes: int) -> tuple[float, float]:
     examples = sum(c.target[0] for c in late if c.target)
     right = sum(c.accuracy * c.target[0] for c in late if c.target)
     return right / examples if examples else float("nan"), 1 / max(classes, 2)
+
+
+def training_accuracy_midway(seen: Observations) -> float:
+    """Return the accuracy in the steps that were looked at between 30% and 60% of the run."""
+    calls = [c for c in seen.criteria() if c.accuracy == c.accuracy and c.target]
+    calls = [c for c in calls if 0.3 * seen.steps < c.step <= 0.6 * seen.steps]
+    examples = sum(c.target[0] for c in calls)
+    return sum(c.accuracy * c.target[0] for c in calls) / examples if examples >= 20 else float("nan")
 
 
 def evaluated(seen: Observations) -> float:

@@ -10,9 +10,8 @@ import torch
 
 from descend.diagnosing import initial, measures
 from descend.diagnosing.suspicion import Detector, Suspicion
+from descend.watching.looking import RECTIFIERS
 from descend.watching.observations import Observations
-
-RECTIFIERS = ("relu", "ReLU", "relu_", "ReLU6", "relu6")
 
 
 # Gradients -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from descend.diagnosing import measures
 from descend.diagnosing.neighbours import Rows
-from descend.diagnosing.progress import evaluated, remaining, training_accuracy
+from descend.diagnosing.progress import evaluated, remaining, training_accuracy, training_accuracy_midway
 from descend.diagnosing.sign import NAN, Sign, log
 from descend.watching.observations import LayerCall, Observations
 
@@ -90,6 +90,16 @@ def _remaining(seen: Observations, rows: Rows | None) -> float:
 
 def _trained(seen: Observations, rows: Rows | None) -> float:
     return training_accuracy(seen, 2)[0]
+
+
+def _midway(seen: Observations, rows: Rows | None) -> float:
+    return training_accuracy_midway(seen)
+
+
+def _learned_late(seen: Observations, rows: Rows | None) -> float:
+    """How much more of the training is right at the end, where nearly all of it is."""
+    trained = _trained(seen, rows)
+    return trained - _midway(seen, rows) if trained > 0.85 else NAN
 
 
 def _tested(seen: Observations, rows: Rows | None) -> float:
@@ -222,6 +232,8 @@ COURSE: tuple[Sign, ...] = (
     Sign("trend", "in the second half the loss falls by {:.1f} of its jumps", _trend),
     Sign("remaining", "{:.0%} of a constant answer's loss remain", _remaining),
     Sign("trained", "training is right in {:.0%} at the end", _trained),
+    Sign("midway", "training is right in {:.0%} midway", _midway),
+    Sign("learned-late", "training is right {:.0%} more often at the end than midway", _learned_late),
     Sign("tested", "evaluations are right in {:.0%} at the end", _tested),
     Sign("lost", "the last evaluation is right {:.0%} less often than the best", _lost),
     Sign("won", "the last evaluation is right {:.0%} more often than the first", _won),

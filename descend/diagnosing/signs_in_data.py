@@ -8,7 +8,7 @@ from statistics import fmean
 from descend.diagnosing import measures
 from descend.diagnosing.generalising import gap, rise
 from descend.diagnosing.inputs import alike_classes, alike_numbers, labels_of_steps
-from descend.diagnosing.neighbours import Rows, dependence, ridge, votes
+from descend.diagnosing.neighbours import Rows, dependence, ridge, spectra, votes
 from descend.diagnosing.progress import evaluated, remaining, training_accuracy
 from descend.diagnosing.sign import NAN, Sign, log
 from descend.watching.observations import Observations
@@ -90,7 +90,9 @@ def _wrong_labels(seen: Observations, rows: Rows | None) -> float:
 
 def _independent(seen: Observations, rows: Rows | None) -> float:
     """How little inputs tell of their targets."""
-    return -dependence(rows, 12)[2] if rows is not None and len(rows.y) >= 60 else NAN
+    if rows is None or len(rows.y) < 60:
+        return NAN
+    return -max(dependence(each, 12)[2] for each in (rows, spectra(rows)) if each is not None)
 
 
 # What came of it ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from statistics import fmean
 
 from descend.diagnosing import measures
+from descend.diagnosing.generalising import dropped_shares, narrowest
 from descend.diagnosing.neighbours import Rows
 from descend.diagnosing.progress import classes_of
 from descend.diagnosing.sign import NAN, Sign, log
@@ -107,6 +108,16 @@ def _layers(seen: Observations) -> float:
     return log(1.0 + len(measures.depth(seen, seen.windows[0]))) if seen.windows else NAN
 
 
+def _width(seen: Observations) -> float:
+    """How many numbers everything passes through where it is narrowest."""
+    layer = narrowest(seen.windows[0].layers, 1 << 30) if seen.windows else None
+    return log(float(layer.shape[-1])) if layer is not None else NAN
+
+
+def _dropped(seen: Observations) -> float:
+    return max(dropped_shares(seen.windows[0].layers).values(), default=NAN) if seen.windows else NAN
+
+
 FORM: tuple[Sign, ...] = (
     Sign("rate", "the largest learning rate is 10^{:.1f}", _only(_rate)),
     Sign("last-rate", "the last learning rate is 10^{:.1f} of the largest", _only(_last_rate)),
@@ -140,6 +151,8 @@ FORM: tuple[Sign, ...] = (
     ),
     Sign("parameters", "there are {:.0f} parameter tensors", _only(lambda seen: float(len(seen.parameters)))),
     Sign("size", "there are 10^{:.1f} parameters", _only(_size)),
+    Sign("width", "all passes through 10^{:.1f} numbers", _only(_width)),
+    Sign("dropped", "dropout sets {:.0%} of a layer to zero", _only(_dropped)),
     Sign("layers", "there are 10^{:.1f} layers of weights", _only(_layers)),
     Sign(
         "trained-before",

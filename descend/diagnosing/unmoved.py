@@ -183,7 +183,7 @@ def _held(seen: Observations) -> Iterable[Suspicion]:
     pushed: dict[str, list[bool]] = defaultdict(list)
     for window in seen.windows:
         for moved in window.moved:
-            if moved.gradient > 0 and moved.finite:
+            if moved.gradient > 1e-6 * moved.weight and moved.finite:  # less is lost in rounding
                 pushed[moved.name].append(moved.update > 0)
     held = [
         p

@@ -110,6 +110,10 @@ class Budget:
         share = part * self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
         return self._notes + self._own + expected <= max(self.GRACE + 0.8 * share, share)
 
+    def within(self, spent: float, part: float) -> bool:
+        """Whether so many seconds are within a part of what may be spent."""
+        return spent <= part * self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
+
     def bears(self, expected: float) -> bool:
         """Whether so many seconds more would not be far beyond the share, for what is seen but once."""
         share = self.MOST * self.share * self.seconds * self._busy(self._started)

@@ -14,7 +14,7 @@ _RISKS: dict[str, tuple[str, str, str]] = {
     "Log2Backward0": (_SELF, "log2", "below or at zero"),
     "Log10Backward0": (_SELF, "log10", "below or at zero"),
     "DivBackward0": ("_saved_other", "division", "zero in the divisor"),
-    "ReciprocalBackward0": (_SELF, "reciprocal", "zero"),
+    "ReciprocalBackward0": ("_saved_result", "reciprocal", "zero"),
     "SqrtBackward0": ("_saved_result", "sqrt", "zero, where its derivative is infinite, or below"),
     "RsqrtBackward0": ("_saved_result", "rsqrt", "zero or below"),
     "PowBackward0": (_SELF, "power", "zero or below"),
@@ -58,7 +58,7 @@ def risky(loss: Tensor) -> list[tuple[str, str]]:
         attribute, name, words = risk
         try:
             x = getattr(node, attribute)
-        except RuntimeError:  # freed
+        except (RuntimeError, AttributeError):  # freed, or of another version of torch
             continue
         if isinstance(x, Tensor) and x.is_floating_point() and x.numel() and _bad(node, name, x):
             found.append((name, words))
@@ -67,8 +67,8 @@ def risky(loss: Tensor) -> list[tuple[str, str]]:
 
 @torch.no_grad()
 def _bad(node: Any, name: str, x: Tensor) -> bool:
-    if name in ("exp", "logsumexp"):
-        return bool((x == float("inf")).any())
+    if name in ("exp", "logsumexp", "reciprocal"):
+        return bool(x.isinf().any())
     if name in ("acos", "asin", "atanh"):
         return bool((x.abs() >= 1).any())
     if name in ("sqrt", "rsqrt"):
@@ -103,6 +103,24 @@ def suspects(loss: Tensor) -> list[str]:
     """Return operations that may have an infinite derivative where their result is finite."""
     kinds = [_RISKS[k][1] for node in nodes(loss) if (k := node.name().rpartition("::")[2]) in _RISKS]
     return [k for k in dict.fromkeys(kinds) if k in ("sqrt", "power", "acos", "asin")]
+
+
+def not_finite(loss: Tensor, broken: bool, before: list[tuple[str, str]]) -> tuple[str, str, str]:
+    """Return what is not finite in a step whose loss is not: (what, where, for what it was given).
+
+    Args:
+        loss: of the step.
+        broken: whether parameters are not finite: the step before was, and its gradient was not.
+        before: what was risky in an earlier step that was looked at.
+    """
+    data = "" if broken else given(loss)
+    risks = before if broken else risky(loss)
+    where, words = risks[0] if risks else ("", "")
+    if data and not risks:
+        where, words = data, "data that are not finite"
+    if broken and not where and (guessed := suspects(loss)):
+        where, words = " or ".join(guessed), "whose derivative is infinite at some finite values"
+    return "parameter" if broken else "input" if data else "loss", where, words
 
 
 _OPERANDS = (

@@ -40,6 +40,8 @@ ACTIVATIONS: dict[Any, str] = {
 DIFFERENCES = {Tensor.sub, Tensor.__sub__, Tensor.__rsub__, torch.sub, torch.subtract, Tensor.subtract}
 PARTS = {Tensor.__getitem__, torch.index_select, Tensor.index_select}
 EQUALITIES = {Tensor.eq, Tensor.__eq__, torch.eq}
+MANY = 20_000
+"""Functions between two steps from which on no more are looked at: what is done is something else."""
 _OF_INTEREST = {*CRITERIA, *ACTIVATIONS, *DIFFERENCES, *PRODUCTS, *LOGARITHMS, *PARTS, *EQUALITIES}
 
 
@@ -57,6 +59,7 @@ class Looking(TorchFunctionMode):
         criteria: calls of loss functions.
         equal: (how many were equal, of how many) in comparisons of integers.
         spent: seconds that it took itself.
+        away: whether functions are not looked at for the moment.
         layers_too: whether layers are looked at, and not only loss functions.
         unregistered: modules that were called within another one, which does not list them.
     """
@@ -72,7 +75,7 @@ class Looking(TorchFunctionMode):
         self.step, self.later = step, later
         self.on_criterion, self.on_root = on_criterion, on_root
         self.names: dict[int, str] = {}
-        self.on, self.layers_too = False, True
+        self.on, self.layers_too, self.away = False, True, False
         self._paused = -1
         self.spent = 0.0
         self.unregistered: dict[int, nn.Module] = {}
@@ -85,6 +88,7 @@ class Looking(TorchFunctionMode):
 
     def clear(self) -> None:
         """Forget what was seen."""
+        self._functions = 0
         self.layers: list[LayerCall] = []
         self.criteria: list[CriterionCall] = []
         self.own.clear()
@@ -98,7 +102,7 @@ class Looking(TorchFunctionMode):
         """Begin to look; perhaps within a module's call, of which the beginning was missed."""
         if self.on:
             return
-        self.on = True
+        self.on, self.away = True, False
         self._stack, self._in_loss = [within] if within is not None else [], False
         self._paused = -1
         self._handles = [
@@ -132,8 +136,12 @@ class Looking(TorchFunctionMode):
 
     def resume(self) -> None:
         """See functions again, unless another mode was entered meanwhile: it would be left first."""
-        if self._paused >= 0 and len(torch.overrides._get_current_function_mode_stack()) == self._paused:
-            self._paused = -1
+        if (
+            self._paused >= 0
+            and self._functions <= MANY
+            and len(torch.overrides._get_current_function_mode_stack()) == self._paused
+        ):
+            self._paused, self.away = -1, False
             self.__enter__()
 
     def _on_top(self) -> bool:
@@ -230,7 +238,8 @@ class Looking(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Call a function, and see what it was if it is of interest."""
         out = func(*args, **(kwargs or {}))
-        if func not in _OF_INTEREST or mapped():
+        self._functions += 1
+        if func not in _OF_INTEREST or self.away or self._functions > MANY or mapped():
             return out
         if func in CRITERIA:
             self._timed(self._criterion, CRITERIA[func], args, kwargs or {}, out)
@@ -255,6 +264,22 @@ class Looking(TorchFunctionMode):
             a, b = (*args, None, None)[:2]
             if isinstance(a, Tensor) and isinstance(b, Tensor):
                 self._timed(self._equality, a, b, out)
+        return out
+
+    def log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See the log-probability of an action or an observation; of a draw it is no loss to look into."""
+        self.away = self.on and self.own.acted(args)
+        out = original(*args, **kwargs)
+        self.away = False
+        if self.on:
+            self.own.log_prob(out)
+        return out
+
+    def sample(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See actions drawn."""
+        out = original(*args, **kwargs)
+        if self.on:
+            self.own.draw(out)
         return out
 
     def _timed(self, see: Callable[..., None], *args: Any) -> None:

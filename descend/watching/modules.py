@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils.data import RandomSampler, SequentialSampler
 
 from descend.watching.facts import LoaderFacts, RootFacts
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 EVALUATIONS = 3
 """In how many evaluations layers are looked at, and not only losses."""
+FOR_EVALUATIONS = 0.35
+"""What part of the budget they may take: steps are to find something left."""
 COUNTED = 1e-6
 """Seconds that counting a call takes."""
 KEPT = 4
@@ -52,7 +55,7 @@ class Modules:
         self._given: dict[int, tuple[Any, ...]] = {}
         self._evaluation: Evaluation | None = None
         self._look_at: Evaluation | None = None
-        self._looked, self._next_look, self.look_cost = 0, 1, 0.0
+        self._looked, self._next_look, self._spent, self.look_cost = 0, 1, 0.0, 0.0
         self._kept: list[nn.Module] = []
         self._since: dict[int, tuple[int, bool]] = {}
         self._hooks: list[tuple[weakref.ref[nn.Module], Any]] = []
@@ -69,6 +72,10 @@ class Modules:
     def discovered(self, module: nn.Module, args: Any) -> None:
         """See a module that a person calls; from then on a hook of its own tells of it."""
         if id(module) not in self._roots and self._watcher.only is None:
+            if any(is_lazy(p) for p in module.parameters()):  # at the next call they will be there
+                for name, part in module.named_modules():
+                    self._looking.names.setdefault(id(part), name or type(module).__name__)
+                return
             self.hook(module)
             self.called(module, args)
             if self._watcher.compiled:
@@ -124,6 +131,8 @@ class Modules:
             if (kept and getattr(part, "track_running_stats", True)) or _drops(part):
                 facts.mode_matters.append(prefix + name)
             for own, p in part.named_parameters(recurse=False):
+                if is_lazy(p):
+                    continue
                 full = prefix + (f"{name}.{own}" if name else own)
                 facts.parameters.append(self._know(full, p, part, index))
         return index
@@ -152,7 +161,8 @@ class Modules:
         if mapped():
             return
         differentiated = torch.is_grad_enabled()
-        if differentiated and self._watcher.window is None and not self._looking.on:
+        window = None if self._watcher.hand.sealed else self._watcher.window
+        if differentiated and window is None and not self._looking.on:
             self._counted(self._root(module), module.training)
             self._watcher.cost += COUNTED
             return
@@ -165,16 +175,16 @@ class Modules:
         if differentiated:
             matters = module.training
             self._counted(index, matters)
-            if self._watcher.window is not None:
+            if window is not None:
                 if self._looking.on:
                     self._looking.resume()
                 elif not self._watcher.compiled:
                     self._looking.switch_on(module)
-                self._watcher.window.modes[index] = matters
+                window.modes[index] = matters
                 self._given[index] = args
                 facts.inputs = max(facts.inputs, sum(isinstance(a, Tensor) for a in args))
                 if given is not None:
-                    self._watcher.window.batches.append(self._batch(given, True, index))
+                    window.batches.append(self._batch(given, True, index))
                     self._watcher.examples.given(given, self.seen.steps + 1)
                     self._watcher.examples.arguments = args, facts
             elif self._looking.on:
@@ -196,7 +206,7 @@ class Modules:
                 self._looked += 1
                 self._next_look = len(self.seen.evaluations) + 1 + len(self.seen.evaluations) // 6
                 self._look_at = now
-                self._looking.layers_too = self._looked <= EVALUATIONS or self._watcher.window is not None
+                self._looking.layers_too = self._looked <= EVALUATIONS or window is not None
             if now is self._look_at and now.calls <= 4 and not self._watcher.compiled:
                 if self._looking.on:
                     self._looking.resume()
@@ -206,7 +216,7 @@ class Modules:
                 if given is not None and self._looking.layers_too:
                     now.batches.append(self._batch(given, False, index))
                     self._watcher.examples.held(given)
-            elif self._looking.on and self._watcher.window is None:
+            elif self._looking.on and window is None:
                 self.leave_evaluation()
         took = time.perf_counter() - start
         if self._looking.on:
@@ -236,7 +246,10 @@ class Modules:
             return False
         if self._looked == 1 and self.budget.bears(EVALUATIONS * self.look_cost):
             return True
-        return not self._looked or self.budget.allows(self.look_cost)
+        if not self._looked:
+            return True
+        own = self.budget.within(self._spent + self.look_cost, FOR_EVALUATIONS)
+        return own and self.budget.bears(self.look_cost)
 
     def leave_evaluation(self) -> None:
         """Cease to look at an evaluation that is no part of a step that is looked at."""
@@ -244,6 +257,7 @@ class Modules:
         self._looking.switch_off()
         self._looking.layers_too = True
         cost = self.budget.charge(self._looking.spent)
+        self._spent += cost
         first = self._looked <= EVALUATIONS
         self.look_cost = cost / EVALUATIONS if first else cost  # layers are not looked at for ever
         self._looking.spent = 0.0

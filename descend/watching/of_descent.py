@@ -197,7 +197,7 @@ class DescentWatcher(Watcher):
     def _allowed(self, expected: float) -> bool:
         return self.spent + expected <= GRACE + KEPT_TO * self.share * self._worked
 
-    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+    def _after_step(self, optimizer: Any, args: Any = (), kwargs: Any = None) -> None:
         super()._after_step(optimizer, args, kwargs)
         steps = self.seen.steps
         if steps == self._beginning:

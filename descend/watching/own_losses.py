@@ -25,6 +25,7 @@ class OwnLosses:
         self.parts: list[tuple[Tensor, Tensor | float]] = []
         self.log_probs: list[Tensor] = []
         self.surprises: list[Tensor] = []
+        self.drawn: dict[int, Tensor] = {}
 
     def result(self, out: Any, towards: Tensor | float = 1.0) -> None:
         """See a part of a loss.
@@ -41,6 +42,15 @@ class OwnLosses:
         if a.requires_grad != b.requires_grad and len(self.surprises) < 32:
             # What came less what was expected: an advantage, where values of states are learned.
             self.surprises.append((out if b.requires_grad else -out).detach().flatten())
+
+    def draw(self, out: Any) -> None:
+        """See an action drawn."""
+        if isinstance(out, Tensor) and len(self.drawn) < MOST:
+            self.drawn[id(out)] = out
+
+    def acted(self, args: tuple[Any, ...]) -> bool:
+        """Whether it is an action that was drawn whose probability is asked for: no target to learn."""
+        return any(self.drawn.get(id(a)) is a for a in args if isinstance(a, Tensor))
 
     def log_prob(self, out: Any) -> None:
         """See the log-probability of an action (or of an observation)."""

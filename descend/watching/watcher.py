@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Normal
+from torch.distributions import Bernoulli, Categorical, Normal
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
@@ -25,7 +25,9 @@ from torch.utils.data import DataLoader
 from descend.watching import graph
 from descend.watching.batches import Examples
 from descend.watching.budget import Budget
+from descend.watching.by_hand import Hand
 from descend.watching.clearing import Clearing
+from descend.watching.clipping import Clipping
 from descend.watching.facts import OptimizerFacts
 from descend.watching.later import Later
 from descend.watching.looking import Looking
@@ -36,8 +38,8 @@ from descend.watching.optimizers import few, note, on_a_device, stateful
 from descend.watching.resting import BEGINNING, HOOKED, Rest
 from descend.watching.samples import numbers, some
 
-CLIPS = 64
-"""How many times at first it is noted how gradients are clipped; later only where a step is looked at."""
+FAILURES = 3
+"""Failures of its own after which a watcher looks no more."""
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
 _MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
@@ -69,12 +71,11 @@ class Watcher:
         self.window: Window | None = None
         self._before: Before | None = None
         self._clearing = Clearing()
-        self._clips: list[tuple[int, float, Tensor]] = []
-        self._clipping: dict[int, np.ndarray] = {}
+        self._clipping = Clipping()
         self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
         self._waiting: list[tuple[int, Tensor]] = []
-        self.backwards = self.counted = 0
-        self.rest = Rest(self)
+        self.backwards = self.counted = self._failures = 0
+        self.rest, self.hand = Rest(self), Hand(self)
         self.withdraws = True
         self._loss_hook: tuple[Any, Any] = (None, None)
         self._risks: list[tuple[str, str]] = []
@@ -98,14 +99,16 @@ class Watcher:
         self._loss_hook = self._patch(torch.autograd, "backward", self._backward)
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
-        for kind in (Categorical, Normal):
-            self._patch(kind, "log_prob", self._log_prob)
+        for kind in (Categorical, Normal, Bernoulli):
+            self._patch(kind, "log_prob", self.looking.log_prob)
+        self._patch(Bernoulli, "sample", self.looking.sample)
         self._patch(DataLoader, "__iter__", self.modules.iterate)
         self._patch(torch, "compile", self._compile)
         self._patch(nn.utils, "clip_grad_norm_", self._clip)
         if self.only is not None:
             self.modules.hook(self.only)
         self._open()
+        self.looking.pause()  # data may be made first, of millions of small operations
 
     def let_go(self) -> None:
         """Cease to watch."""
@@ -128,7 +131,7 @@ class Watcher:
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
         self.later.settle()
-        self.seen.clips = tuple((step, allowed, float(norm)) for step, allowed, norm in self._clips)
+        self.seen.clips = tuple((step, allowed, float(norm)) for step, allowed, norm in self._clipping.seen)
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
         if self.counted:
             self.seen.accumulates = self.backwards / self.counted
@@ -178,12 +181,13 @@ class Watcher:
         return guarded
 
     def _give_up(self, error: Exception) -> None:
-        """Look no more; steps and losses are still counted."""
-        said = f"anything looked at after step {self.seen.steps}: {type(error).__name__}: {error}"
-        self.seen.not_measured.append(said[:300])
-        self.looking.switch_off()
-        self.window = self._before = self.pending = None
-        self.next = 1 << 62
+        """Look no more at this step, nor at any after some failures; steps and losses are still counted."""
+        self._failures += 1
+        last = self._failures >= FAILURES
+        what = f"anything looked at after step {self.seen.steps}" if last else f"step {self.seen.steps + 1}"
+        self.seen.not_measured.append(f"{what}: {type(error).__name__}: {error}"[:300])
+        self.abandon()
+        self.next = 1 << 62 if last else max(self.next, self.seen.steps + 4)
 
     def is_compiled(self) -> None:
         """See that something is compiled, which close looks would get in the way of."""
@@ -212,7 +216,7 @@ class Watcher:
     def _mark(self) -> None:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
         self._clearing.clear()
-        self._clipping.clear()
+        self._clipping.left.clear()
         for reference, index in self._optimizers.values():
             optimizer = reference() if reference is not None else None
             if optimizer is not None and self.seen.optimizers[index].steps:
@@ -232,6 +236,10 @@ class Watcher:
 
     # Optimizers -------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self.hand.give_up()
+        self._look_before(optimizer, args, kwargs)
+
+    def _look_before(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
         if self.window is None and self.pending is None:
             return
         if self._only_optimizer is not None and optimizer is not self._only_optimizer:
@@ -250,7 +258,7 @@ class Watcher:
                 self._before = Before(optimizer)
         self.cost += time.perf_counter() - start
 
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def _after_step(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
         if self._only_optimizer is not None and optimizer is not self._only_optimizer:
             return
         if self.rest.on and self.rest.step(optimizer):
@@ -272,13 +280,16 @@ class Watcher:
         if facts.steps == 1:
             facts.stateful = stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
-        if self.window is not None:
+        by_hand = self.hand.steps
+        if self.window is not None and (self.hand.sealed or not by_hand):
             self._close(optimizer, index, took, start)
         elif took:
-            self.budget.light(took, HOOKED + self.cost)
+            self.budget.light(took, self.cost + (HOOKED if self.seen.roots else 0.0))
         self.cost = 0.0
         self.modules.stepped()
-        if self._due():
+        if by_hand:
+            pass  # the next backward has begun: it is looked at from its end on
+        elif self._due():
             self._open()
         elif self.window is None and self.seen.steps <= BEGINNING:
             self._clearing.used(index, optimizer, 2)
@@ -289,6 +300,26 @@ class Watcher:
             self._step_began = 0.0
         else:
             self._step_began = time.perf_counter()
+
+    def about_to_step(self, optimizer: Optimizer) -> bool:
+        """See that a step by hand may come; return whether it is one that is looked at."""
+        looked_at = self.window is not None and bool(self.window.backwards)
+        if looked_at or self.pending is not None:
+            self._look_before(optimizer)
+        if looked_at:
+            self.looking.away = True  # within a function that is seen it cannot be switched off
+            self.looking.switch_off()
+        elif self.window is None and self._due():
+            self._open()
+            self.looking.pause()
+        elif self.window is None and self.seen.steps <= BEGINNING:
+            self._clearing.used(self._index(optimizer), optimizer, 2)
+        return looked_at
+
+    def abandon(self) -> None:
+        """Look no further at what is looked at."""
+        self.looking.switch_off()
+        self.window = self._before = self.pending = None
 
     def _close(self, optimizer: Optimizer, index: int, took: float, start: float) -> None:
         window, looking = self.window, self.looking
@@ -303,7 +334,7 @@ class Watcher:
         if self._before is not None:
             with torch.no_grad():
                 window.moved, window.missing = moves(
-                    self._before, self._clipping, self.modules.names, self.later
+                    self._before, self._clipping.left, self.modules.names, self.later
                 )
                 self.pending = index, self._before.few(window.moved)
         for name in window.missing:
@@ -317,7 +348,8 @@ class Watcher:
         looking.clear()
         if self.later.full:
             self.later.settle()
-        own = self.budget.close(self.cost + looking.spent + time.perf_counter() - start, alone)
+        own = self.cost + looking.spent + time.perf_counter() - start
+        own = self.budget.close(own, alone and not self.hand.sealed)
         looking.spent = 0.0
         self.recent = own / 2 if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self.recent)
 
@@ -394,10 +426,13 @@ class Watcher:
                 self._give_up(error)
         self.cost += time.perf_counter() - start
         out = original(tensors, *args, **kwargs)
-        if self.window is not None:
+        if self.window is not None or not self.hand.given_up:
             start = time.perf_counter()
             try:
-                self._see_gradients()
+                if self.window is not None:
+                    self._clipping.see(o for r, _ in self._optimizers.values() if r and (o := r()))
+                if isinstance(loss, Tensor):
+                    self.hand.ends(loss)
             except Exception as error:
                 self._give_up(error)
             self.cost += time.perf_counter() - start
@@ -405,6 +440,7 @@ class Watcher:
 
     def _see_loss(self, loss: Tensor) -> None:
         self._clearing.backward()
+        self.hand.begins()
         if loss.numel() == 1:
             if loss.is_cpu:
                 value = loss.item()
@@ -417,26 +453,9 @@ class Watcher:
             with torch._C.DisableTorchFunction():
                 self._see_backward(loss)
 
-    def _see_gradients(self) -> None:
-        """See gradients as backward leaves them, before anybody clips them."""
-        with torch.no_grad(), torch._C.DisableTorchFunction():
-            for p in [q for r, _ in self._optimizers.values() if r and (o := r()) for q in few(o, 6)]:
-                if p.grad is not None and p.grad.layout == torch.strided:
-                    self._clipping[id(p)] = numbers(p.grad).copy()
-
     def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
-        """See gradients clipped by their norm."""
         out = original(parameters, *args, **kwargs)
-        if len(self._clips) < CLIPS or self.window is not None:
-            allowed = args[0] if args else kwargs.get("max_norm")
-            if isinstance(allowed, int | float) and isinstance(out, Tensor):
-                self._clips.append((self.seen.steps + 1, float(allowed), out.detach()))
-        return out
-
-    def _log_prob(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        out = original(*args, **kwargs)
-        if self.looking.on:
-            self.looking.own.log_prob(out)
+        self._clipping.clipped(self.seen.steps + 1, self.window is not None, out, args, kwargs)
         return out
 
     def _see_backward(self, loss: Tensor) -> None:
@@ -458,18 +477,8 @@ class Watcher:
 
     def _found_not_finite(self, loss: Tensor) -> None:
         with torch.no_grad():
-            broken = self._broken_parameter()
-            data = "" if broken else graph.given(loss)
-        risks = graph.risky(loss) if not broken else self._risks
-        where, words = risks[0] if risks else ("", "")
-        what = "parameter" if broken else "input" if data else "loss"
-        if what == "input" and not risks:
-            where, words = data, "data that are not finite"
-        if broken:  # the step before was finite, and its gradient was not
-            guessed = [] if where else graph.suspects(loss)
-            if guessed:
-                where, words = " or ".join(guessed), "whose derivative is infinite at some finite values"
-        self.seen.not_finite = NotFinite(self.seen.steps + 1, what, where, words)
+            found = graph.not_finite(loss, bool(self._broken_parameter()), self._risks)
+        self.seen.not_finite = NotFinite(self.seen.steps + 1, *found)
 
     def _broken_parameter(self) -> str:
         for reference, _ in self._optimizers.values():

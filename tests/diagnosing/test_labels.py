@@ -133,3 +133,40 @@ class Places(nn.Module):
 def test_labels_of_a_sequence_that_come_late():
     assert confidence(train(*stages(0), Places()), "labels-misaligned") == 0
     assert confidence(train(*stages(9), Places()), "labels-misaligned") >= 0.65
+
+
+def test_wrong_labels_that_are_learned_by_heart_are_told_from_overfitting() -> None:
+    x, y = clusters(300, 0)
+    generator = torch.Generator().manual_seed(5)
+    x = torch.cat([x, torch.randn(300, 60, generator=generator)], 1)  # where neighbours no longer help
+    held, truth = clusters(300, 1)
+    held = torch.cat([held, torch.randn(300, 60, generator=generator)], 1)
+    wrong = torch.rand(300, generator=generator) < 0.3
+    noisy = torch.where(wrong, torch.randint(5, (300,), generator=generator), y)
+    found = {}
+    for name, labels_of in (("noisy", noisy), ("clean", y)):
+        seen = train(x, labels_of, network(66, width=12), (held, truth), epochs=40)
+        found[name] = confidence(seen, "label-noise"), confidence(seen, "overfitting")
+    assert found["noisy"][0] > max(0.5, found["noisy"][1])
+    assert found["clean"][0] == 0
+
+
+def test_labels_of_waveforms_whose_like_stands_at_another_place_are_not_misaligned() -> None:
+    generator = torch.Generator().manual_seed(3)
+    y = torch.randint(4, (500,), generator=generator)
+    place = torch.arange(64) + 64 * torch.rand(500, 1, generator=generator)
+    x = torch.sin(place * (0.3 + 0.25 * y[:, None])) + 0.3 * torch.randn(500, 64, generator=generator)
+    model = nn.Sequential(nn.Linear(64, 4))  # no line tells a frequency at any phase
+    assert confidence(train(x, y, model), "labels-misaligned") == 0
+    order = torch.randperm(500, generator=generator)
+    assert confidence(train(x, y[order], model), "labels-misaligned") > 0.4
+
+
+def test_much_dropout_after_rectifiers_and_narrow_recurrent_layers_hold_a_model_back() -> None:
+    x, y = clusters(400, 0)
+    block = lambda n: [nn.Linear(n, 24), nn.ReLU(), nn.Dropout(0.9)]  # noqa: E731
+    model = nn.Sequential(*block(6), *block(24), nn.Linear(24, 5))
+    assert confidence(train(x, y, model, epochs=20), "underfitting") >= 0.6
+    half = nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Dropout(0.5), nn.Linear(24, 24), nn.ReLU())
+    sound = nn.Sequential(*half, nn.Dropout(0.5), nn.Linear(24, 5))
+    assert confidence(train(x, y, sound, epochs=20), "underfitting") == 0

@@ -559,3 +559,106 @@ def test_an_evaluation_that_leaves_the_model_in_its_mode_is_told_of_though_no_la
     assert root.trained_in_eval > 10 and root.trained - root.trained_in_eval >= 9
     (finding,) = [f for f in watch.findings if f.cause == "training-in-eval-mode"]
     assert finding is watch.findings[0] and finding.severity != "info"
+
+
+def test_what_an_agent_drew_is_no_label():
+    policy = nn.Linear(3, 1)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=0.01)
+    x = torch.randn(64, 3)
+    with descend.watch() as watch:
+        for _ in range(4):
+            given = torch.distributions.Bernoulli(logits=policy(x).squeeze(1))
+            action = given.sample()
+            optimizer.zero_grad()
+            (-(given.log_prob(action) * (action - 0.5)).mean()).backward()
+            optimizer.step()
+    assert not list(watch.seen.criteria()) and watch.seen.samples is None
+
+
+def test_layers_that_are_made_at_their_first_call_are_watched_from_the_second_on():
+    model = nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(2))
+    x, y = torch.randn(32, 4), torch.randint(2, (32,))
+    optimizer = None
+    with descend.watch() as watch:
+        for _ in range(6):
+            loss = F.cross_entropy(model(x), y)
+            optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert watch.seen.not_measured == [] and set(watch.seen.parameters) == set(dict(model.named_parameters()))
+
+
+def test_a_reciprocal_is_no_failure_and_that_of_zero_is_found():
+    p = nn.Parameter(torch.tensor([1.0, 2.0]))
+    optimizer = torch.optim.SGD([p], lr=0.1)
+    with descend.watch() as watch:
+        for step in range(3):
+            optimizer.zero_grad()
+            ((p if step < 2 else p * 0).reciprocal().sum() * 1.0).backward()
+            optimizer.step()
+    assert watch.seen.not_measured == []
+    assert watch.seen.not_finite is not None and watch.seen.not_finite.where == "reciprocal"
+
+
+def test_after_a_failure_of_its_own_a_watcher_looks_again(monkeypatch):
+    failures = iter([True])
+
+    def fails(original):
+        def see(self, *args):
+            if next(failures, False):
+                raise ValueError("of mine")
+            return original(self, *args)
+
+        return see
+
+    monkeypatch.setattr(Watcher, "_look_at_state", fails(Watcher._look_at_state))
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with descend.watch() as watch:
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    assert watch.seen.windows and "step 1: ValueError: of mine" in watch.seen.not_measured
+
+
+@pytest.mark.parametrize("cleared", (True, False))
+def test_steps_taken_by_hand_are_counted_looked_at_and_asked_whether_gradients_are_cleared(cleared):
+    model, (x, y) = network(), data()
+    with descend.watch(budget=0.5) as watch:
+        for _ in range(20):
+            if cleared:
+                model.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            with torch.no_grad():
+                for p in model.parameters():
+                    p -= 0.05 * p.grad
+    seen = watch.seen
+    (facts,) = seen.optimizers
+    assert seen.steps == facts.steps == 19 and facts.kind == "ByHand"  # after the last there is no backward
+    assert facts.looked >= 5 and facts.stale == (0 if cleared else facts.looked)
+    window = seen.windows[-1]
+    weight = next(m for m in window.moved if m.name == "0.weight")
+    if cleared:
+        assert weight.update == pytest.approx(0.05 * weight.gradient, rel=1e-3)
+    assert len(window.backwards) == 1 and len(window.batches) == 1 and len(window.criteria) == 1
+    assert len(window.layers) == len(list(model))
+    warned = [f.cause for f in watch.findings if f.severity != "info"]
+    assert warned == ([] if cleared else ["missing-zero-grad"])
+
+
+def test_an_optimizer_that_asks_for_several_losses_in_its_first_step_is_no_hand():
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
+
+    def loss():
+        optimizer.zero_grad()
+        out = F.cross_entropy(model(x), y)
+        out.backward()
+        return out
+
+    with descend.watch() as watch:
+        for _ in range(4):
+            optimizer.step(loss)
+    assert [o.kind for o in watch.seen.optimizers] == ["LBFGS"] and watch.seen.steps == 4
