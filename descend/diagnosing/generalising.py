@@ -155,17 +155,17 @@ def underfitting(seen: Observations) -> Iterable[Suspicion]:
     if (not held and not better) or falls > (0.15 if dropped else 0.08):
         return
     small = sum(math.prod(p.shape) for p in seen.parameters.values()) < 200
-    much = dropped > 0.65 or (dropped > 0 and ", and " in held)
+    much = dropped > 0.65 or len(held) > 1  # dropout, and a narrow layer
     confidence = 0.7 if much else 0.6 if better and (held or small) else 0.45
     said = (
         f"The training loss hardly falls any more ({middle:.3g}, then {end:.3g}) and is {left:.0%} of that of"
         f" a constant answer, though parameters still move by {median(moves):.1g} of their size a step"
     )
-    said += "".join(f"; {x}" for x in (held, better) if x)
+    said += "".join(f"; {x}" for x in (", and ".join(held), better) if x)
     yield Suspicion("underfitting", confidence, said + ".")
 
 
-def _held_back(seen: Observations) -> tuple[str, float]:
+def _held_back(seen: Observations) -> tuple[list[str], float]:
     """Return what keeps the model small, in words, and how much dropout drops where that is (part of) it."""
     layers = next((w.layers for w in reversed(seen.windows) if w.layers), [])
     shares = dropped_shares(layers)
@@ -177,7 +177,7 @@ def _held_back(seen: Observations) -> tuple[str, float]:
     said = [f"dropout sets {hard[most]:.0%} of {most} to zero"] if dropped else []
     if narrow := narrowest(layers):
         said.append(f"all passes through the {narrow.shape[-1]} numbers of {narrow.name}")
-    return ", and ".join(said), dropped
+    return said, dropped
 
 
 def dropped_shares(layers: list[LayerCall]) -> dict[str, float]:

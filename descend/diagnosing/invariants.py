@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
-from descend.diagnosing.progress import OFTEN
+from descend.diagnosing.progress import often
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.diagnosing.unmoved import frozen_parameters, parameters_not_in_optimizer
 from descend.watching.facts import OptimizerFacts, RootFacts
@@ -151,7 +151,7 @@ def evaluating_in_train_mode(seen: Observations) -> Iterable[Suspicion]:
         own = [e for e in seen.evaluations if e.root == index and e.calls]
         if not root.calls or not (own or root.calls_after) or not (root.mode_matters or root.always):
             continue
-        if len(own) + seen.unseen > max(3, OFTEN * seen.steps) or any(_repeats(e) for e in own):
+        if often(seen, len(own)) or any(_repeats(e) for e in own):
             continue
         judged = any(e.criteria or e.accuracy == e.accuracy for e in own)
         several = len({o.kind + str(o.parameters) for o in seen.optimizers}) > 1

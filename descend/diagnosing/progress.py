@@ -16,9 +16,14 @@ OFTEN = 0.3
 """Evaluations a step from which on they are a part of training (an agent's acts, a target's values)."""
 
 
+def often(seen: Observations, evaluations: int) -> bool:
+    """Whether so many passes without gradients, and those that were not seen, are a part of training."""
+    return evaluations + seen.unseen > max(3, OFTEN * seen.steps)
+
+
 def asks_itself(seen: Observations) -> bool:
     """Whether passes without gradients are a part of training, and targets may be what they gave."""
-    return len(seen.evaluations) + seen.unseen > max(3, OFTEN * seen.steps)
+    return often(seen, len(seen.evaluations))
 
 
 def remaining(seen: Observations) -> float:

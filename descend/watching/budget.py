@@ -107,17 +107,19 @@ class Budget:
 
     def allows(self, expected: float, part: float = 1.0) -> bool:
         """Whether so many seconds more may be spent, or would be within a part of what may be."""
-        share = part * self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
+        share = self._of_training(part * self.KEPT_TO * self.share)
         return self._notes + self._own + expected <= max(self.GRACE + 0.8 * share, share)
 
     def within(self, spent: float, part: float) -> bool:
         """Whether so many seconds are within a part of what may be spent."""
-        return spent <= part * self.KEPT_TO * self.share * self.seconds * self._busy(self._started)
+        return spent <= self._of_training(part * self.KEPT_TO * self.share)
 
     def bears(self, expected: float) -> bool:
         """Whether so many seconds more would not be far beyond the share, for what is seen but once."""
-        share = self.MOST * self.share * self.seconds * self._busy(self._started)
-        return self._notes + self._own + expected <= share
+        return self._notes + self._own + expected <= self._of_training(self.MOST * self.share)
+
+    def _of_training(self, share: float) -> float:
+        return share * self.seconds * self._busy(self._started)
 
     def _now(self) -> tuple[float, float]:
         return time.perf_counter(), time.thread_time() if self._processor else 0.0

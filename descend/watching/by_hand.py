@@ -49,7 +49,7 @@ class Hand:
 
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
-        self._optimizer: ByHand | None = None
+        self._optimizer: Optimizer | None = None
         self.given_up = self.sealed = False
         self._parameters: dict[int, Tensor] = {}
         self._asked: list[tuple[Tensor, int, np.ndarray]] = []
@@ -81,11 +81,11 @@ class Hand:
             return
         self._in_a_row += 1
         if self._optimizer is None:
-            self._optimizer = ByHand(list(self._parameters.values()))
+            self._optimizer = cast(Optimizer, ByHand(list(self._parameters.values())))
             watcher.withdraws = False  # without its hooks no step would be seen
             watcher.budget.begin(processor=all(p.is_cpu for p in self._parameters.values()))
             watcher.abandon()
-        watcher._after_step(cast(Optimizer, self._optimizer))
+        watcher._after_step(self._optimizer)
         self.sealed = False
 
     def ends(self, loss: Tensor) -> None:
@@ -107,4 +107,4 @@ class Hand:
             self._before = [(p, p._version, place, view, view.copy()) for p, place, view in self._asked]
         self._steps = watcher.seen.steps
         if self._optimizer is not None:
-            self.sealed = watcher.about_to_step(cast(Optimizer, self._optimizer))
+            self.sealed = watcher.about_to_step(self._optimizer)

@@ -502,7 +502,7 @@ def test_what_is_mapped_over_models_is_trained_as_it_is_and_its_steps_are_looked
         return F.cross_entropy(torch.func.functional_call(models[0], (own, held), (x,)), y)
 
     optimizer = torch.optim.SGD(parameters.values(), lr=0.1)
-    with descend.watch() as watch:
+    with descend.watch(budget=1.0) as watch:  # else on a busy machine one look may be all
         for _ in range(5):
             optimizer.zero_grad()
             torch.vmap(loss)(parameters, buffers).sum().backward()
