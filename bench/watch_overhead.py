@@ -3,9 +3,9 @@
     python bench/watch_overhead.py [--half aside|tuning|all] [--rounds N] [NAME ...]
 
 Each program runs in processes of its own, in turns bare and watched. Time is the processor's time of the
-training thread from the first optimizer step to the end of the script, so that what else a machine does
-counts little; memory is the most that the process held by then. What comes after the training (asking
-copies of the model, finding causes) is not part of it.
+training thread from the first optimizer step to the end of the script, and the least of all rounds on either
+side, since what else a machine does only adds to it; memory is the most that the process held by then. What
+comes after the training (asking copies of the model, finding causes) is not part of it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--half", choices=["aside", "tuning", "all"], default="aside")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -107,7 +107,7 @@ def main() -> None:
         for turn in range(given.rounds):
             for watched in (False, True) if turn % 2 == 0 else (True, False):
                 found[watched].append(measured(program.path, watched))
-        bare, seen = (median(x["seconds"] for x in found[w]) for w in (False, True))
+        bare, seen = (min(x["seconds"] for x in found[w]) for w in (False, True))
         small, large = (median(x["peak"] for x in found[w]) for w in (False, True))
         ratios.append(seen / bare - 1)
         memory.append(large / small - 1)

@@ -23,7 +23,7 @@ from descend.descent.outcome import Outcome
 from descend.descent.state import State
 from descend.descent.until import Until
 from descend.diagnosing.examples import Kept
-from descend.diagnosing.remedies import Remedy, differences
+from descend.diagnosing.remedies import NotApplicable, Remedy, differences
 from descend.functions.problem import Problem, Settings
 
 SEEDS = 3
@@ -35,6 +35,25 @@ _LARGEST = 600.0  # of a logarithm
 _ENDLESS = 1e12  # stands for a loss that is not finite, where even the first one is not
 # The 97.5% points of Student's t for 1, 2, ... degrees of freedom.
 _T = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
+
+
+ENDLESS = "the loss falls without end, and says nothing of what is good"
+_BELOW = 10.0
+
+
+def endless(first: float, *losses: float) -> bool:
+    """Whether one of some losses is so far below zero that there is no minimum to be expected.
+
+    Args:
+        first: the loss at the beginning. A logarithm of a density may well fall below zero, but not by many
+            times as much.
+        losses: later ones.
+
+    Example:
+        >>> endless(2.3, -4.0), endless(2.3, 0.1, -1e6)
+        (False, True)
+    """
+    return min(losses) < -_BELOW * max(abs(first), 1.0)
 
 
 class OutOfTime(Exception):
@@ -253,6 +272,8 @@ class Laboratory:
             _, function = self._descended(problem, settings, anew, seed)
             for which, (values, end) in enumerate(((controls, control), (remedied, function))):
                 loss = self._loss(judge, end)
+                if self.problem.has_data and endless(ceiling, loss):
+                    raise NotApplicable(ENDLESS)
                 broken[which] += not loss <= ceiling
                 values.append(loss if loss <= ceiling else ceiling)
         measured = tuple(controls), tuple(remedied)

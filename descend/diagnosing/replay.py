@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descend.watching.capturing import Capturing
-from descend.watching.samples import some
+from descend.watching.samples import local, some
 from descend.watching.tape import Call, Iteration, Player, Tape, Value, references
 
 CLOSE = 1e-4
@@ -121,7 +121,9 @@ class World:
         }
         self._wanted = {k: p.requires_grad for k, p in self.leaves.items()}
         sound = {
-            k for k, v in captured.values.items() if not v.is_floating_point() or bool(v.isfinite().all())
+            k
+            for k, v in captured.values.items()
+            if not v.is_floating_point() or bool(local(v).isfinite().all())
         }
         usable = [
             one for one in captured.iterations if one.data <= sound

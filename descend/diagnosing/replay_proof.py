@@ -18,7 +18,7 @@ from torch import Tensor
 from descend.diagnosing.changes import NotApplicable
 from descend.diagnosing.diagnose import FEWEST, MORE_SEEDS, in_turn, plans_for
 from descend.diagnosing.finding import Finding
-from descend.diagnosing.proof import SEEDS, Effect, OutOfTime
+from descend.diagnosing.proof import ENDLESS, SEEDS, Effect, OutOfTime, endless
 from descend.diagnosing.replay import AS_IT_DID, Judge, NotReproducible, Variant, World, undisturbed
 from descend.diagnosing.replay_remedies import Played, played
 from descend.watching.capturing import Capturing
@@ -168,6 +168,8 @@ class _Room:
             before = self._measured(end, AS_IT_DID, judge, seed)
             ended = self._descended(variant, seed, judge.ordered)
             after = self._measured(ended, variant, judge, seed)
+            if endless(ceiling, before, after):
+                raise NotApplicable(ENDLESS)
             for which, (values, loss) in enumerate(((controls, before), (remedied, after))):
                 broken[which] += not loss <= ceiling
                 values.append(loss if loss <= ceiling else ceiling)

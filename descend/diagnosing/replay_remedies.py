@@ -76,6 +76,9 @@ def _decay(factor: float) -> Callable[[World, str], tuple[Variant, Judge]]:
     def make(world: World, where: str) -> tuple[Variant, Judge]:
         if not any(g.get("weight_decay") for g in world.captured.settings[0][1]):
             raise NotApplicable("the optimizer has no weight decay")
+        trained, held = world.parted(0)
+        if trained is held:
+            raise NotApplicable("all steps are on one batch, which is fitted the better the less decays")
         return Variant(settings=changed), OWN
 
     return make

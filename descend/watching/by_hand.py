@@ -85,7 +85,7 @@ class Hand:
             watcher.withdraws = False  # without its hooks no step would be seen
             watcher.budget.begin(processor=all(p.is_cpu for p in self._parameters.values()))
             watcher.abandon()
-        watcher._after_step(self._optimizer)
+        watcher.after_step(self._optimizer)
         self.sealed = False
 
     def ends(self, loss: Tensor) -> None:

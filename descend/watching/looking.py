@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -93,9 +94,10 @@ class Looking(TorchFunctionMode):
         self.criteria: list[CriterionCall] = []
         self.own.clear()
         self.equal = [0, 0]
-        self.parts: dict[int, tuple[Tensor, int]] = {}
+        # Not the tensors themselves: without gradients each is freed as soon as the next is there.
+        self.parts: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._given_out: Tensor | None = None
-        self._made: dict[int, tuple[str, Tensor]] = {}
+        self._made: dict[int, tuple[str, weakref.ref[Tensor]]] = {}
         self._times: dict[int, int] = {}
 
     def switch_on(self, within: nn.Module | None = None) -> None:
@@ -203,10 +205,10 @@ class Looking(TorchFunctionMode):
         follows = ""
         if given is not None:
             known = self._made.get(id(given))
-            if known is not None and known[1] is given:
+            if known is not None and known[1]() is given:
                 follows = known[0]
         if len(self._made) < 4096:
-            self._made[id(out)] = (name, out)
+            self._made[id(out)] = (name, weakref.ref(out))
         if not out.is_floating_point() or not out.numel():
             return
         alive = rows = sizes = None
@@ -257,7 +259,7 @@ class Looking(TorchFunctionMode):
             self._timed(self.own.result, out, -1.0)
         elif func in PARTS and isinstance(out, Tensor) and args and isinstance(args[0], Tensor):
             if out.dim() and args[0].dim() and len(args[0]) > len(out) and len(self.parts) < 64:
-                self.parts[id(out)] = out, len(args[0])
+                self.parts[id(out)] = weakref.ref(out), len(args[0])
         elif func in EQUALITIES and not (
             _enabled() and (self._given_out is None or self._given_out.requires_grad)
         ):

@@ -231,8 +231,8 @@ class Modules:
         facts.calls_in_eval += not training
         self._evaluation = None
         since, trained = self._since.get(index, (-1, False))
-        self._since[index] = self._watcher.backwards, training
-        if since != self._watcher.backwards:
+        self._since[index] = self._watcher.losses.backwards, training
+        if since != self._watcher.losses.backwards:
             if since >= 0:  # a backward came after the call before
                 facts.trained += 1
                 facts.trained_in_eval += not trained
@@ -282,7 +282,7 @@ class Modules:
             larger = base is not None and base.dim() > 0 and given.dim() > 0 and len(base) > len(given)
             of = len(base) if base is not None and larger else 0
             part = self._looking.parts.get(id(given))
-            if part is not None and part[0] is given:
+            if part is not None and part[0]() is given:
                 larger, of = True, max(of, part[1])
             return Batch(
                 fingerprint(given),
@@ -345,7 +345,7 @@ class Modules:
             moved: tensors of optimizers, by their ids.
         """
         for index, facts in enumerate(self.seen.roots):
-            if self._since.get(index, (-1,))[0] != self._watcher.backwards:
+            if self._since.get(index, (-1,))[0] != self._watcher.losses.backwards:
                 facts.calls_after = facts.training_after = 0
         for reference, index in self._roots.values():
             module = reference()

@@ -87,7 +87,7 @@ class DescentWatcher(Watcher):
         if isinstance(self.descent.problem.train, Loaded):
             self.modules.iterate(lambda loader: None, self.descent.problem.train.loader)
         self._come()
-        self._open()
+        self.open()
 
     def leave(self) -> None:
         """Leave the descent alone until the next visit."""
@@ -142,7 +142,7 @@ class DescentWatcher(Watcher):
         self._count()
         self._came, self._hooked = self.budget._own, self.seen.steps
         method = self.descent.method
-        before, after = self.guarded(self._before_step), self.guarded(self._after_step)
+        before, after = self.guarded(self._before_step), self.guarded(self.after_step)
         self.undo += [
             method.register_step_pre_hook(before).remove,
             method.register_step_post_hook(after).remove,
@@ -197,8 +197,9 @@ class DescentWatcher(Watcher):
     def _allowed(self, expected: float) -> bool:
         return self.spent + expected <= GRACE + KEPT_TO * self.share * self._worked
 
-    def _after_step(self, optimizer: Any, args: Any = (), kwargs: Any = None) -> None:
-        super()._after_step(optimizer, args, kwargs)
+    def after_step(self, optimizer: Any, args: Any = (), kwargs: Any = None) -> None:
+        """See that a step was taken, perhaps the last one of a visit."""
+        super().after_step(optimizer, args, kwargs)
         steps = self.seen.steps
         if steps == self._beginning:
             self._staying = (self._worked - self.spent) / (steps - self._first) > SHORT
@@ -212,7 +213,7 @@ class DescentWatcher(Watcher):
             value = loss.item()
             if value - value != 0 and self.seen.not_finite is None:
                 self._count()
-                self.guarded(self._found_not_finite)(loss)
+                self.guarded(self.found_not_finite)(loss)
         differentiate()
         self._glances += 1
         # Not in the middle of a step of several batches.
@@ -249,11 +250,11 @@ class DescentWatcher(Watcher):
 
         try:
             with np.errstate(all="ignore"):
-                self._backward(once, loss)
+                self.losses.through(once, loss)
         except Exception as error:
             if raised:
                 raise
-            self._give_up(error)
+            self.give_up(error)
         if not done:
             differentiate()
 
@@ -288,7 +289,8 @@ class DescentWatcher(Watcher):
 
         return super().guarded(quiet)
 
-    def _give_up(self, error: Exception) -> None:
+    def give_up(self, error: Exception) -> None:
+        """Watch no more: what is wrong is kept for the run's facts."""
         if self.failure is None:
             self.failure = error
             said = f"anything after step {self.descent.steps}: {type(error).__name__}: {error}"
@@ -302,7 +304,7 @@ class DescentWatcher(Watcher):
         if bare and losses and not math.isfinite(losses[-1]) and self.seen.not_finite is None:
             loss = self.descent.problem.loss_of(self.descent.function, self.descent.batches.next())
             if not math.isfinite(float(loss)):
-                self._found_not_finite(loss)
+                self.found_not_finite(loss)
 
 
 def complete(

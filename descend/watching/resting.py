@@ -6,7 +6,9 @@ of every eighth. What announces an evaluation (``eval()``, ``no_grad()``) brings
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,21 +19,33 @@ from descend.watching.optimizers import note
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
 
-OF_HOOKS, OF_LOSSES = 0.3, 0.4
+OF_HOOKS, OF_LOSSES = 0.1, 0.4
 """Hooks go where they would take more than this part of the budget; most losses where all of them would."""
-HOOKED = 20e-6
+HOOKED = 35e-6
 """Seconds that hooks take in a step, and what runs slower after them."""
 BEGINNING = 24
 """Steps that have hooks in any case."""
 EVERY = 8
 """Of so many of the shortest steps one loss is seen."""
-COUNTED, WITH_LOSS = 5e-6, 15e-6
+NOTED = 32
+"""After so many steps it is noted what is set in an optimizer."""
+COUNTED, WITH_LOSS = 4e-6, 15e-6
 """Seconds that a step takes longer: of which only is counted that it was, and of which the loss is seen."""
 IN_VAIN = 30
 """After so many announcements that no evaluation came after, they are no longer listened to."""
 ACTS = 200
 """Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
 _GRADLESS = (torch.no_grad, torch.inference_mode)
+
+
+@dataclass
+class _Steps:
+    """What is counted of an optimizer."""
+
+    optimizer: weakref.ref[Optimizer]
+    index: int
+    steps: int = 0
+    last: int = 0
 
 
 class Rest:
@@ -47,9 +61,10 @@ class Rest:
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
         self.on = False
-        self._until = self._from = self._heard = self._passed = 0
+        self._until = self._from = self._stop = self._full = self._heard = self._passed = 0
         self._every = 1
         self._back = False
+        self._entries: dict[int, _Steps] = {}
         self._enters: list[tuple[Any, Callable[..., Any]]] = []
 
     def wanted(self) -> bool:
@@ -71,7 +86,12 @@ class Rest:
         self.on, self._back = True, False
         self._until, self._from = watcher.next, watcher.seen.steps
         self._every = EVERY if self._much(WITH_LOSS, OF_LOSSES) else 1
+        self._entries = {
+            id(o): _Steps(weakref.ref(o), index) for o, index in watcher.optimizers() if watcher.watches(o)
+        }
         self._take_away()
+        self._stop = self._full = 0
+        watcher.take_pre_hook()  # which nobody is among: this is called after a step
         if self._heard < IN_VAIN:
             for kind in _GRADLESS:
                 original = kind.__enter__
@@ -82,47 +102,80 @@ class Rest:
         """Bring the hooks back."""
         if not self.on:
             return
+        self._note()
         self._charge()
         self.on = False
         while self._enters:
             kind, original = self._enters.pop()
             kind.__enter__ = original
+        self._watcher.bring_pre_hook()
         self._bring_back()
 
-    def step(self, optimizer: Optimizer) -> bool:
-        """See that a step was taken; return whether that is all there is to see of it."""
-        watcher = self._watcher
-        seen = watcher.seen
-        index = watcher.known(optimizer)
-        steps = seen.steps + 1
-        if index is None:
+    def around(self, see: Callable[..., None]) -> Callable[..., None]:
+        """Return the hook after steps: what sees them, or as little as can be, since cold code is slow."""
+        seen = self._watcher.seen
+
+        def stepped(optimizer: Optimizer, *given: Any) -> None:
+            if not self.on:
+                see(optimizer, *given)
+                return
+            entry = self._entries.get(id(optimizer))
+            if entry is None or entry.optimizer() is not optimizer:
+                self._other(optimizer)
+                return
+            step = seen.steps = seen.steps + 1
+            entry.steps += 1
+            entry.last = step
+            if step >= self._stop:
+                self._step(optimizer, step)
+
+        return stepped
+
+    def _other(self, optimizer: Optimizer) -> None:
+        """See that an optimizer steps that is not known."""
+        if self._watcher.watches(optimizer):
             self.end()
-            return False
-        if steps >= self._until:
+            self._watcher.after_step(optimizer)
+
+    def _step(self, optimizer: Optimizer, step: int) -> None:
+        """See more of a step than that it was taken."""
+        watcher = self._watcher
+        self._stop = step + EVERY
+        if step < self._full:
+            watcher.losses.see_one()
+            return
+        if step >= self._until:
             self._charge()
             if watcher.budget.allows(watcher.recent):
                 self.end()
-                return False
-            self._until = watcher.next = steps + 16 + steps // 16
-        seen.steps = steps
-        facts = seen.optimizers[index]
-        facts.steps += 1
-        facts.last = steps
-        if facts.settings and optimizer.param_groups[0].get("lr") != facts.settings[-1][1][0]["lr"]:
-            note(optimizer, facts, steps)
+                watcher.go_on(optimizer, self._entries[id(optimizer)].index)
+                return
+            self._until = watcher.next = step + 16 + step // 16
         if self._back:
-            watcher.modules.rested(steps)
-            self._take_away()
+            watcher.modules.rested(step)
             self._back = False
-        if self._every > 1:
-            if watcher.loss_hook():
-                watcher.counted += 1
-                watcher.take_loss_hook()
-            if steps % self._every == 0:
-                watcher.bring_loss_hook()
+            self._take_away()
+        self._note()
+        self._full = min(self._until, step + NOTED)
+        if self._every == 1:
+            self._stop = self._full
         else:
-            watcher.counted += 1
-        return True
+            watcher.losses.see_one()
+
+    def _note(self) -> None:
+        """Tell the watcher of the steps that were counted."""
+        watcher = self._watcher
+        for entry in self._entries.values():
+            if entry.steps:
+                facts = watcher.seen.optimizers[entry.index]
+                facts.steps += entry.steps
+                facts.last = entry.last
+                if self._every == 1:  # else most backward passes are not counted either
+                    watcher.counted += entry.steps
+                optimizer = entry.optimizer()
+                if optimizer is not None and facts.settings:
+                    note(optimizer, facts, entry.last)
+                entry.steps = 0
 
     def announced(self) -> None:
         """See that an evaluation may come."""
@@ -132,7 +185,7 @@ class Rest:
                 watcher.seen.unseen += self._passed != watcher.seen.steps
                 self._passed = watcher.seen.steps
                 return
-            self._back = True
+            self._back, self._stop, self._full = True, 0, 0
             self._heard += 1
             self._bring_back()
 
@@ -157,8 +210,10 @@ class Rest:
     def _take_away(self) -> None:
         self._watcher.modules.unhook()
         if self._every > 1:
-            self._watcher.take_loss_hook()
+            self._watcher.losses.miss()
+        else:
+            self._watcher.losses.see(fully=False)
 
     def _bring_back(self) -> None:
         self._watcher.modules.rehook()
-        self._watcher.bring_loss_hook()
+        self._watcher.losses.see()

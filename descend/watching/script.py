@@ -41,14 +41,15 @@ def watched(
     warm()
     watcher = Watcher(budget=budget)
     if steps is not None:
-        after = watcher._after_step
+        watcher.withdraws = False  # each step is to be seen
+        after = watcher.after_step
 
         def until(*given: object) -> None:
             after(*given)  # type: ignore[arg-type]
             if watcher.seen.steps >= steps:
                 raise Enough
 
-        watcher._after_step = until  # type: ignore[method-assign]
+        watcher.after_step = until  # type: ignore[method-assign]
     argv, path = sys.argv[:], sys.path[:]
     sys.argv[:] = [str(script), *args]
     sys.path.insert(0, str(script.parent.resolve()))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from descend.watching.clipping import Clipping
 from descend.watching.facts import OptimizerFacts
 from descend.watching.later import Later
 from descend.watching.looking import Looking
+from descend.watching.losses import Losses
 from descend.watching.modules import Modules
 from descend.watching.moves import Before, compared, facts_of, moves
 from descend.watching.observations import Backward, Moved, NotFinite, Observations, Window
@@ -73,11 +74,11 @@ class Watcher:
         self._clearing = Clearing()
         self._clipping = Clipping()
         self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
-        self._waiting: list[tuple[int, Tensor]] = []
-        self.backwards = self.counted = self._failures = 0
+        self.losses = Losses(self)
+        self.counted = self._failures = 0
         self.rest, self.hand = Rest(self), Hand(self)
         self.withdraws = True
-        self._loss_hook: tuple[Any, Any] = (None, None)
+        self._pre_hook: Any = None
         self._risks: list[tuple[str, str]] = []
         self._had: dict[int, weakref.ref[Tensor]] = {}
         self._counted: dict[int, float] = {}
@@ -93,10 +94,9 @@ class Watcher:
     # Beginning and end ------------------------------------------------------------------------------
     def start(self) -> None:
         """Begin to watch."""
-        pre = register_optimizer_step_pre_hook(self.guarded(self._before_step))
-        post = register_optimizer_step_post_hook(self.guarded(self._after_step))
-        self.undo += [pre.remove, post.remove]
-        self._loss_hook = self._patch(torch.autograd, "backward", self._backward)
+        self.bring_pre_hook()
+        post = register_optimizer_step_post_hook(self.rest.around(self.guarded(self.after_step)))
+        self.undo += [self.take_pre_hook, post.remove, self.losses.begin()]
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
         for kind in (Categorical, Normal, Bernoulli):
@@ -107,7 +107,7 @@ class Watcher:
         self._patch(nn.utils, "clip_grad_norm_", self._clip)
         if self.only is not None:
             self.modules.hook(self.only)
-        self._open()
+        self.open()
         self.looking.pause()  # data may be made first, of millions of small operations
 
     def let_go(self) -> None:
@@ -126,7 +126,7 @@ class Watcher:
     def stop(self) -> Observations:
         """Cease to watch, and return what was seen."""
         self.let_go()
-        self._flush()
+        self.losses.fetch()
         if self.seen.not_finite is None and self.seen.steps and self._broken_parameter():
             self.seen.not_finite = NotFinite(self.seen.steps, "parameter", *next(iter(self._risks), ()))
         self.seen.seconds, self.seen.spent = self.budget.seconds, self.budget.spent
@@ -134,24 +134,18 @@ class Watcher:
         self.seen.clips = tuple((step, allowed, float(norm)) for step, allowed, norm in self._clipping.seen)
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
         if self.counted:
-            self.seen.accumulates = self.backwards / self.counted
+            self.seen.accumulates = self.losses.backwards / self.counted
         self.modules.at_the_end(self._leaves, self._had)
         self._leaves.clear()
         return self.seen
 
-    def loss_hook(self) -> bool:
-        """Whether losses are seen now."""
-        return torch.autograd.backward is self._loss_hook[1]
+    def bring_pre_hook(self) -> None:
+        """See steps before they are taken."""
+        self._pre_hook = register_optimizer_step_pre_hook(self.guarded(self._before_step))
 
-    def take_loss_hook(self) -> None:
-        """See no losses for a while."""
-        if self.loss_hook():
-            torch.autograd.backward = self._loss_hook[0]  # type: ignore[assignment]
-
-    def bring_loss_hook(self) -> None:
-        """See losses again, unless somebody else has taken the place meanwhile."""
-        if torch.autograd.backward is self._loss_hook[0]:
-            torch.autograd.backward = self._loss_hook[1]  # type: ignore[assignment]
+    def take_pre_hook(self) -> None:
+        """See no steps before they are taken for a while."""
+        self._pre_hook.remove()
 
     def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> tuple[Any, Any]:
         original = getattr(owner, name)
@@ -176,11 +170,11 @@ class Watcher:
             try:
                 look(*args)
             except Exception as error:
-                self._give_up(error)
+                self.give_up(error)
 
         return guarded
 
-    def _give_up(self, error: Exception) -> None:
+    def give_up(self, error: Exception) -> None:
         """Look no more at this step, nor at any after some failures; steps and losses are still counted."""
         self._failures += 1
         last = self._failures >= FAILURES
@@ -201,7 +195,7 @@ class Watcher:
         return original(*args, **kwargs)
 
     # Windows ----------------------------------------------------------------------------------------
-    def _open(self) -> None:
+    def open(self) -> None:
         """Begin to look closely at the step that comes next."""
         self.window = Window(self.seen.steps + 1, -1)
         self.looking.clear()
@@ -217,9 +211,8 @@ class Watcher:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
         self._clearing.clear()
         self._clipping.left.clear()
-        for reference, index in self._optimizers.values():
-            optimizer = reference() if reference is not None else None
-            if optimizer is not None and self.seen.optimizers[index].steps:
+        for optimizer, index in self.optimizers():
+            if self.seen.optimizers[index].steps:
                 self._clearing.used(index, optimizer, 8)
 
     def _due(self) -> bool:
@@ -237,12 +230,11 @@ class Watcher:
     # Optimizers -------------------------------------------------------------------------------------
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.hand.give_up()
-        self._look_before(optimizer, args, kwargs)
+        if self.window is not None or self.pending is not None:
+            self._look_before(optimizer, args, kwargs)
 
     def _look_before(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
-        if self.window is None and self.pending is None:
-            return
-        if self._only_optimizer is not None and optimizer is not self._only_optimizer:
+        if not self.watches(optimizer):
             return
         start = time.perf_counter()
         if not self.budget.start:
@@ -258,10 +250,9 @@ class Watcher:
                 self._before = Before(optimizer)
         self.cost += time.perf_counter() - start
 
-    def _after_step(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
-        if self._only_optimizer is not None and optimizer is not self._only_optimizer:
-            return
-        if self.rest.on and self.rest.step(optimizer):
+    def after_step(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
+        """See that a step was taken."""
+        if not self.watches(optimizer):
             return
         start = time.perf_counter()
         index = self._index(optimizer)
@@ -286,20 +277,33 @@ class Watcher:
         elif took:
             self.budget.light(took, self.cost + (HOOKED if self.seen.roots else 0.0))
         self.cost = 0.0
+        self.go_on(optimizer, index)
+
+    def go_on(self, optimizer: Optimizer, index: int) -> None:
+        """Look at the step that comes next, or do not."""
         self.modules.stepped()
-        if by_hand:
+        if self.hand.steps:
             pass  # the next backward has begun: it is looked at from its end on
         elif self._due():
-            self._open()
+            self.open()
         elif self.window is None and self.seen.steps <= BEGINNING:
             self._clearing.used(index, optimizer, 2)
-        if len(self._waiting) >= 64:
-            self._flush()
         if self.withdraws and self.rest.wanted():
             self.rest.begin()
             self._step_began = 0.0
         else:
             self._step_began = time.perf_counter()
+
+    def watches(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer is one that is watched."""
+        return self._only_optimizer is None or optimizer is self._only_optimizer
+
+    def optimizers(self) -> Iterator[tuple[Optimizer, int]]:
+        """Yield the optimizers that there are, with their numbers."""
+        for reference, index in self._optimizers.values():
+            optimizer = reference() if reference is not None else None
+            if optimizer is not None:
+                yield optimizer, index
 
     def about_to_step(self, optimizer: Optimizer) -> bool:
         """See that a step by hand may come; return whether it is one that is looked at."""
@@ -310,7 +314,7 @@ class Watcher:
             self.looking.away = True  # within a function that is seen it cannot be switched off
             self.looking.switch_off()
         elif self.window is None and self._due():
-            self._open()
+            self.open()
             self.looking.pause()
         elif self.window is None and self.seen.steps <= BEGINNING:
             self._clearing.used(self._index(optimizer), optimizer, 2)
@@ -415,51 +419,26 @@ class Watcher:
         self._counted[index] = count
 
     # Backward ---------------------------------------------------------------------------------------
-    def _backward(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
-        self.backwards += 1
-        if isinstance(loss, Tensor):
-            try:
-                self._see_loss(loss)
-            except Exception as error:
-                self._give_up(error)
-        self.cost += time.perf_counter() - start
-        out = original(tensors, *args, **kwargs)
-        if self.window is not None or not self.hand.given_up:
-            start = time.perf_counter()
-            try:
-                if self.window is not None:
-                    self._clipping.see(o for r, _ in self._optimizers.values() if r and (o := r()))
-                if isinstance(loss, Tensor):
-                    self.hand.ends(loss)
-            except Exception as error:
-                self._give_up(error)
-            self.cost += time.perf_counter() - start
-        return out
-
-    def _see_loss(self, loss: Tensor) -> None:
+    def before_backward(self, loss: Tensor) -> None:
+        """See that a loss is about to be differentiated."""
         self._clearing.backward()
         self.hand.begins()
-        if loss.numel() == 1:
-            if loss.is_cpu:
-                value = loss.item()
-                self.seen.losses.append((self.seen.steps + 1, value))
-                if value - value != 0 and self.seen.not_finite is None:
-                    self._found_not_finite(loss)
-            else:
-                self._waiting.append((self.seen.steps + 1, loss.detach()))
+
+    def after_backward(self, loss: Tensor) -> None:
+        """See that it was."""
         if self.window is not None:
-            with torch._C.DisableTorchFunction():
-                self._see_backward(loss)
+            self._clipping.see(optimizer for optimizer, _ in self.optimizers())
+        self.hand.ends(loss)
 
     def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
         out = original(parameters, *args, **kwargs)
         self._clipping.clipped(self.seen.steps + 1, self.window is not None, out, args, kwargs)
         return out
 
-    def _see_backward(self, loss: Tensor) -> None:
-        assert self.window is not None
+    def see_backward(self, loss: Tensor) -> None:
+        """See how a loss was made, of a step that is looked at."""
+        if self.window is None:
+            return
         value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
         seen = Backward(self.seen.steps + 1, value)
         self._risks = graph.risky(loss) if value - value == 0 else self._risks
@@ -475,24 +454,15 @@ class Watcher:
                 if isinstance(leaf, nn.Parameter) and len(self._leaves) < 4096:
                     self._leaves[id(leaf)] = leaf
 
-    def _found_not_finite(self, loss: Tensor) -> None:
+    def found_not_finite(self, loss: Tensor) -> None:
+        """See which operation a loss owes it to that it is not finite."""
         with torch.no_grad():
             found = graph.not_finite(loss, bool(self._broken_parameter()), self._risks)
         self.seen.not_finite = NotFinite(self.seen.steps + 1, *found)
 
     def _broken_parameter(self) -> str:
-        for reference, _ in self._optimizers.values():
-            optimizer = reference() if reference is not None else None
-            for p in few(optimizer, 64) if optimizer is not None else ():
+        for optimizer, _ in self.optimizers():
+            for p in few(optimizer, 64):
                 if not bool(torch.isfinite(some(p, 512)).all()):
                     return self.modules.names.get(id(p), "")
         return ""
-
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            values = torch.stack([x.reshape(()).float() for _, x in waiting]).tolist()
-            self.seen.losses += [(step, v) for (step, _), v in zip(waiting, values, strict=True)]
-            bad = next((s for (s, _), v in zip(waiting, values, strict=True) if v - v != 0), 0)
-            if bad and self.seen.not_finite is None:
-                self.seen.not_finite = NotFinite(bad, "loss")

@@ -306,6 +306,55 @@ def test_scores_are_measured_by_what_the_probabilities_are_worth():
     assert said.tried[0]["verdict"] == "it helps", said.tried
 
 
+def test_nothing_is_proved_by_a_loss_that_falls_without_end():
+    """A part that has the wrong sign: the more of anything, the lower it is, and so is its negative."""
+
+    def half_wrong(model, optimizer, steps=300, **given):
+        x, y = data()
+        for _ in range(steps):
+            at = torch.randint(len(x), (32,))
+            optimizer.zero_grad()
+            out = model(x[at])
+            ((out[:, 0] - y[at]).square().mean() - out[:, 1].square().mean()).backward()
+            optimizer.step()
+
+    model = network()
+    seen, _ = captured(half_wrong, model, adam(model, 3e-2))
+    proof = prove(seen, [*suspected("learning-rate-too-low"), *suspected("wrong-loss-sign")], seconds=20.0)
+    assert proof.replayed
+    assert not [one for one in proof.tried if one["verdict"] == "it helps"]
+    assert any("without end" in one for one in proof.left_out)
+
+
+def test_less_decay_is_no_remedy_where_the_loss_is_measured_on_what_is_trained_on():
+    def one_batch(model, optimizer, **given):
+        x, y = data(64)
+        for _ in range(60):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+
+    model = network()
+    seen, _ = captured(one_batch, model, adam(model, weight_decay=0.1))
+    proof = prove(seen, suspected("decay-too-strong"), seconds=10.0)
+    assert proof.replayed and not proof.tried and "fitted the better" in proof.findings[0].effect
+
+
+def test_sparse_inputs_are_played():
+    links = torch.eye(64).roll(1, 0).to_sparse()
+
+    def graph(model, optimizer, **given):
+        x, y = data(64)
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.sparse.mm(links, x)), y).backward()
+            optimizer.step()
+
+    model = network()
+    seen, _ = captured(graph, model, adam(model))
+    assert prove(seen, suspected("learning-rate-too-high"), seconds=5.0).replayed
+
+
 def test_targets_are_put_into_the_shape_of_predictions():
     x, _ = data()
     y = x[:, 0] - x[:, 1]

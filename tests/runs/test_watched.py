@@ -19,6 +19,7 @@ from descend.descent.record_file import read_findings, write_findings
 from descend.diagnosing.finding import Finding
 from descend.functions.targets import problem_from_target
 from descend.runs import watched
+from descend.watching.losses import Losses
 from descend.watching.of_descent import DescentWatcher
 
 SETTINGS = Settings("adamw", lr=2e-2, batch_size=64, steps=300, schedule="cosine", warmup=0.05)
@@ -182,8 +183,8 @@ def test_a_failure_of_watching_is_not_the_runs(tmp_path: Path, monkeypatch: pyte
     plain = descend.fit(digits(), until=Until(steps=60), out=tmp_path / "plain", threads=1, watch=False)
     for owner, name in (
         (DescentWatcher, "_before_step"),
-        (DescentWatcher, "_backward"),
-        (DescentWatcher, "_open"),
+        (Losses, "through"),
+        (DescentWatcher, "open"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, broken)

@@ -213,6 +213,30 @@ def test_short_steps_are_counted_and_otherwise_left_alone(monkeypatch, of_losses
     assert [e.step for e in seen.evaluations] == [150] and seen.evaluations[0].examples == 7
 
 
+def test_what_steps_while_short_steps_are_left_alone_is_still_known(monkeypatch):
+    """A second optimizer, a new one in the place of the old, and gradients of several losses, by keyword."""
+    model, other = network(), network()
+    kept = torch.optim.SGD(model.parameters(), lr=0.05)
+    monkeypatch.setattr(resting, "OF_HOOKS", 0.0)
+    x, y = data()
+    with descend.watch(budget=0.001) as watch:
+        plain(model, kept, 150)
+        for k in range(100):
+            for net in (model, other):
+                net.zero_grad()
+            losses = [F.cross_entropy(net(x), y) for net in (model, other)]
+            torch.autograd.backward(tensors=losses)
+            kept.step()
+            if k % 50 == 0:
+                fresh = torch.optim.Adam(other.parameters())
+            fresh.param_groups[0]["lr"] = 0.01 / (k + 1)
+            fresh.step()
+    seen = watch.seen
+    assert [o.steps for o in seen.optimizers] == [250, 50, 50] and seen.steps == 350
+    assert not seen.not_measured
+    assert seen.optimizers[2].settings[-1][1][0]["lr"] == pytest.approx(1e-4)
+
+
 def test_evaluations_are_told_from_training():
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)

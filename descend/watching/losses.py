@@ -1,0 +1,127 @@
+"""Losses, seen where their gradients are computed: in the place of ``torch.autograd.backward``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from descend.watching.observations import NotFinite
+
+if TYPE_CHECKING:
+    from descend.watching.watcher import Watcher
+
+WAITING = 64
+"""Losses on a device beside the processor are fetched so many at a time."""
+
+
+class Losses:
+    """Sees losses for a watcher.
+
+    Args:
+        watcher: whose observations they are.
+
+    Attributes:
+        backwards: how many gradients were computed.
+    """
+
+    def __init__(self, watcher: Watcher):
+        self._watcher, self._seen = watcher, watcher.seen
+        self.backwards = 0
+        self._original: Callable[..., Any] = torch.autograd.backward
+        self._fully = self._lightly = self._once = self._original
+        self._waiting: list[tuple[int, Tensor]] = []
+
+    def begin(self) -> Callable[[], None]:
+        """See them; return what undoes it."""
+        original = self._original = torch.autograd.backward
+
+        def fully(*args: Any, **kwargs: Any) -> Any:
+            return self.through(original, *args, **kwargs)
+
+        note = self._watcher.guarded(self._note)
+
+        def lightly(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            self.backwards += 1
+            note(tensors)
+            return original(tensors, *args, **kwargs)
+
+        def once(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            self.miss()
+            note(tensors)
+            return original(tensors, *args, **kwargs)
+
+        self._fully, self._lightly, self._once = fully, lightly, once
+        for own in (fully, lightly, once):
+            own.__wrapped__ = original  # type: ignore[attr-defined]
+        torch.autograd.backward = fully  # type: ignore[assignment]
+        return self.miss
+
+    def see(self, fully: bool = True) -> None:
+        """See all that there is to see of them, or only their values."""
+        self._put(self._fully if fully else self._lightly)
+
+    def see_one(self) -> None:
+        """See the value of the next one, and then none for a while."""
+        self._put(self._once)
+
+    def miss(self) -> None:
+        """See none for a while."""
+        self._put(self._original)
+
+    def _put(self, how: Callable[..., Any]) -> None:
+        # Unless somebody else has taken the place meanwhile.
+        if torch.autograd.backward in (self._original, self._fully, self._lightly, self._once):
+            torch.autograd.backward = how  # type: ignore[assignment]
+
+    def through(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        """Look before and after what differentiates a loss."""
+        watcher = self._watcher
+        start = time.perf_counter()
+        self.backwards += 1
+        loss = tensors if isinstance(tensors, Tensor) else next(iter(tensors), None)
+        if isinstance(loss, Tensor):
+            try:
+                with torch._C.DisableTorchFunction():
+                    watcher.before_backward(loss)
+                    self._note(loss)
+                    watcher.see_backward(loss)
+            except Exception as error:
+                watcher.give_up(error)
+        watcher.cost += time.perf_counter() - start
+        out = original(tensors, *args, **kwargs)
+        if isinstance(loss, Tensor) and (watcher.window is not None or not watcher.hand.given_up):
+            start = time.perf_counter()
+            try:
+                with torch._C.DisableTorchFunction():
+                    watcher.after_backward(loss)
+            except Exception as error:
+                watcher.give_up(error)
+            watcher.cost += time.perf_counter() - start
+        return out
+
+    def _note(self, loss: Tensor | Any) -> None:
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            return
+        if loss.is_cpu:
+            value = loss.item()
+            self._seen.losses.append((self._seen.steps + 1, value))
+            if value - value != 0 and self._seen.not_finite is None:
+                self._watcher.found_not_finite(loss)
+        else:
+            self._waiting.append((self._seen.steps + 1, loss.detach()))
+            if len(self._waiting) >= WAITING:
+                self.fetch()
+
+    def fetch(self) -> None:
+        """Fetch the losses that are on a device yet."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            values = torch.stack([x.reshape(()).float() for _, x in waiting]).tolist()
+            self._seen.losses += [(step, v) for (step, _), v in zip(waiting, values, strict=True)]
+            bad = next((s for (s, _), v in zip(waiting, values, strict=True) if v - v != 0), 0)
+            if bad and self._seen.not_finite is None:
+                self._seen.not_finite = NotFinite(bad, "loss")
