@@ -33,7 +33,8 @@ def moving_of(group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[T
             g.append(torch.view_as_real(gradient.resolve_conj()))
         else:
             w.append(p)
-            g.append(gradient)
+            # Of an imaginary part: a view of numbers of the other sign, which executors do not ask about.
+            g.append(gradient.resolve_neg() if gradient.is_neg() else gradient)
     return owners, w, g
 
 

@@ -42,16 +42,23 @@ class Losses:
         def fully(*args: Any, **kwargs: Any) -> Any:
             return self.through(original, *args, **kwargs)
 
-        note = self._watcher.guarded(self._note)
+        note, give_up = self._note, self._watcher.give_up
 
         def lightly(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             self.backwards += 1
-            note(tensors)
+            try:
+                note(tensors)
+            except Exception as error:
+                give_up(error)
             return original(tensors, *args, **kwargs)
 
         def once(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            self.miss()
-            note(tensors)
+            if torch.autograd.backward is once:
+                torch.autograd.backward = original
+            try:
+                note(tensors)
+            except Exception as error:
+                give_up(error)
             return original(tensors, *args, **kwargs)
 
         self._fully, self._lightly, self._once = fully, lightly, once
@@ -65,8 +72,9 @@ class Losses:
         self._put(self._fully if fully else self._lightly)
 
     def see_one(self) -> None:
-        """See the value of the next one, and then none for a while."""
-        self._put(self._once)
+        """See the value of the next one, and then none for a while; none was seen until now."""
+        if torch.autograd.backward is self._original:
+            torch.autograd.backward = self._once  # type: ignore[assignment]
 
     def miss(self) -> None:
         """See none for a while."""

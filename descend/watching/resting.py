@@ -86,9 +86,8 @@ class Rest:
         self.on, self._back = True, False
         self._until, self._from = watcher.next, watcher.seen.steps
         self._every = EVERY if self._much(WITH_LOSS, OF_LOSSES) else 1
-        self._entries = {
-            id(o): _Steps(weakref.ref(o), index) for o, index in watcher.optimizers() if watcher.watches(o)
-        }
+        for optimizer, index in watcher.optimizers():
+            self._entries[id(optimizer)] = _Steps(weakref.ref(optimizer), index)
         self._take_away()
         self._stop = self._full = 0
         watcher.take_pre_hook()  # which nobody is among: this is called after a step
@@ -104,6 +103,7 @@ class Rest:
             return
         self._note()
         self._charge()
+        self._entries.clear()
         self.on = False
         while self._enters:
             kind, original = self._enters.pop()
@@ -113,29 +113,23 @@ class Rest:
 
     def around(self, see: Callable[..., None]) -> Callable[..., None]:
         """Return the hook after steps: what sees them, or as little as can be, since cold code is slow."""
-        seen = self._watcher.seen
+        seen, known, more = self._watcher.seen, self._entries, self._watcher.guarded(self._step)
 
         def stepped(optimizer: Optimizer, *given: Any) -> None:
-            if not self.on:
-                see(optimizer, *given)
-                return
-            entry = self._entries.get(id(optimizer))
+            entry = known.get(id(optimizer))
             if entry is None or entry.optimizer() is not optimizer:
-                self._other(optimizer)
+                if self.on and self._watcher.watches(optimizer):
+                    self.end()
+                if not self.on:
+                    see(optimizer, *given)
                 return
             step = seen.steps = seen.steps + 1
             entry.steps += 1
             entry.last = step
             if step >= self._stop:
-                self._step(optimizer, step)
+                more(optimizer, step)
 
         return stepped
-
-    def _other(self, optimizer: Optimizer) -> None:
-        """See that an optimizer steps that is not known."""
-        if self._watcher.watches(optimizer):
-            self.end()
-            self._watcher.after_step(optimizer)
 
     def _step(self, optimizer: Optimizer, step: int) -> None:
         """See more of a step than that it was taken."""
@@ -147,8 +141,9 @@ class Rest:
         if step >= self._until:
             self._charge()
             if watcher.budget.allows(watcher.recent):
+                index = self._entries[id(optimizer)].index
                 self.end()
-                watcher.go_on(optimizer, self._entries[id(optimizer)].index)
+                watcher.go_on(optimizer, index)
                 return
             self._until = watcher.next = step + 16 + step // 16
         if self._back:

@@ -43,7 +43,8 @@ FAILURES = 3
 """Failures of its own after which a watcher looks no more."""
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
-_MODES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+STAGES = 4
+"""With so many optimizers a stage of training begins that may have faults of its own, and is looked at."""
 
 
 class Watcher:
@@ -79,6 +80,7 @@ class Watcher:
         self.rest, self.hand = Rest(self), Hand(self)
         self.withdraws = True
         self._pre_hook: Any = None
+        self._stage = False
         self._risks: list[tuple[str, str]] = []
         self._had: dict[int, weakref.ref[Tensor]] = {}
         self._counted: dict[int, float] = {}
@@ -221,7 +223,11 @@ class Watcher:
             return False
         # Not the mean: the first window pays for what is done once. And evaluations, which come seldom, are
         # to find something left.
-        if not self.budget.allows(self.recent + (self.modules.look_cost if step > FIRST else 0.0)):
+        stage, self._stage = self._stage, False
+        bearable = stage and self.budget.bears(self.recent)
+        if not bearable and not self.budget.allows(
+            self.recent + (self.modules.look_cost if step > FIRST else 0.0)
+        ):
             self.next = step + (1 if step < FIRST else 4) + step // 64
             return False
         self.next = step + (1 if step < FIRST else max(1, step // 16))
@@ -407,6 +413,8 @@ class Watcher:
                     known_facts.trained_before = True
                 known_facts.optimizer = index
         note(optimizer, facts, self.seen.steps)
+        if 1 < len(self.seen.optimizers) <= STAGES:
+            self.next, self._stage = self.seen.steps + 1, True
         return index
 
     def _look_at_state(self, optimizer: Optimizer, index: int) -> None:

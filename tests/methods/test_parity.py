@@ -191,6 +191,21 @@ def test_complex_parameters(name, executor):
 
 
 @methods
+@executors
+def test_gradients_that_are_not_yet_negated(name, executor):
+    """A view of numbers of the other sign, as the gradient of an imaginary part may be."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (4, 3) if CASES[name].shapes == "matrices" else (12,)
+    pair = Pair(name, [torch.nn.Parameter(torch.randn(shape, generator=generator).double())], executor)
+    for k in range(0 if hasattr(pair.mine, "estimate") else 10):  # which asks for gradients with a graph
+        g = torch.randn(shape, generator=generator).double()
+        pair.parameters[0].grad = torch._neg_view(-g) if k % 3 else g
+        pair.mine.step()
+        pair.sure.step([g])
+    pair.agree()
+
+
+@methods
 def test_many_tensors(name):
     generator = torch.Generator().manual_seed(0)
     matrix = CASES[name].shapes == "matrices"
