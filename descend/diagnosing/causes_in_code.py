@@ -36,6 +36,7 @@ CODE: tuple[Cause, ...] = (
             "learning-rate-too-high",
             "learning-rate-too-low",
             "exploding-gradients",
+            "gradient-clipped-away",
             "underfitting",
             "dead-units",
         ),

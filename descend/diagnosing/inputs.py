@@ -256,10 +256,17 @@ def alike_numbers(batches: list[Tensor]) -> tuple[float, str] | None:
 
 
 def _in_its_form(labels: Tensor | None) -> bool:
-    """Whether targets tell only where the right answer stands: 0, 1, 2, … of pairs, or all alike."""
+    """Whether targets tell only where the right answer stands: 0, 1, 2, … of pairs, or all alike.
+
+    Those of an episode do too: equally many of each class, one class after the other or in turns.
+    """
     if labels is None or labels.is_floating_point():
         return False
-    return bool((labels.diff() == 1).all()) or bool((labels == labels[0]).all())
+    count = int(labels.max()) + 1
+    each = torch.arange(count)
+    times = len(labels) // count if count > 0 else 0
+    episode = (each.repeat_interleave(times), each.repeat(times))
+    return bool((labels == labels[0]).all()) or any(torch.equal(labels, one) for one in episode)
 
 
 def repeated_batch(seen: Observations) -> Iterable[Suspicion]:

@@ -34,6 +34,10 @@ def _untrained(p: ParameterFacts) -> bool:
     deviation = float(x.std(correction=0))
     if deviation == 0:
         return True
+    if (
+        p.role == "embedding" and not 0.9 < deviation < 1.1
+    ):  # torch draws them with 1; words' vectors are alike
+        return False
     z = (x - x.mean()) / deviation
     kurtosis, n = float(z.pow(4).mean()), x.numel()
     centred = abs(float(x.mean())) <= 4 * deviation / n**0.5
@@ -153,7 +157,7 @@ def _cut_off(
     root: RootFacts, known: list[ParameterFacts], moving: list[ParameterFacts], cut: list[ParameterFacts]
 ) -> Iterable[Suspicion]:
     cut = [p for p in cut if p.windows]
-    called = [p for p in cut if p.order >= 0]
+    called = [p for p in cut if p.order >= 0 and p.name not in root.silent]
     last = max((p.order for p in moving), default=-1)
     before = [p for p in called if p.order < last]
     if not cut:

@@ -43,13 +43,14 @@ class Hand:
         watcher: it.
 
     Attributes:
+        optimizer: what stands for one, once steps were seen.
         given_up: whether an optimizer steps.
         sealed: whether a step that is looked at has all that there is to see, and only has to be taken.
     """
 
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
-        self._optimizer: Optimizer | None = None
+        self.optimizer: Optimizer | None = None
         self.given_up = self.sealed = False
         self._parameters: dict[int, Tensor] = {}
         self._asked: list[tuple[Tensor, int, np.ndarray]] = []
@@ -59,7 +60,16 @@ class Hand:
     @property
     def steps(self) -> bool:
         """Whether steps are taken by hand."""
-        return self._optimizer is not None and not self.given_up
+        return self.optimizer is not None and not self.given_up
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is taken for granted that each backward pass has a step after it."""
+        return self.steps and self._in_a_row >= SURE
+
+    def rested(self) -> None:
+        """Go on after steps that were only counted."""
+        self._steps = self._watcher.seen.steps
 
     def give_up(self) -> None:
         """See that an optimizer steps."""
@@ -80,12 +90,11 @@ class Hand:
             self._in_a_row = 0
             return
         self._in_a_row += 1
-        if self._optimizer is None:
-            self._optimizer = cast(Optimizer, ByHand(list(self._parameters.values())))
-            watcher.withdraws = False  # without its hooks no step would be seen
+        if self.optimizer is None:
+            self.optimizer = cast(Optimizer, ByHand(list(self._parameters.values())))
             watcher.budget.begin(processor=all(p.is_cpu for p in self._parameters.values()))
             watcher.abandon()
-        watcher.after_step(self._optimizer)
+        watcher.after_step(self.optimizer)
         self.sealed = False
 
     def ends(self, loss: Tensor) -> None:
@@ -93,7 +102,7 @@ class Hand:
         watcher = self._watcher
         if self.given_up:
             return
-        if watcher.seen.steps and self._optimizer is None:
+        if watcher.seen.steps and self.optimizer is None:
             self.give_up()
             return
         if self._traced < TRACED:
@@ -106,5 +115,5 @@ class Hand:
         if self._in_a_row < SURE:
             self._before = [(p, p._version, place, view, view.copy()) for p, place, view in self._asked]
         self._steps = watcher.seen.steps
-        if self._optimizer is not None:
-            self.sealed = watcher.about_to_step(self._optimizer)
+        if self.optimizer is not None:
+            self.sealed = watcher.about_to_step(self.optimizer)

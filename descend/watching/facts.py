@@ -124,6 +124,7 @@ class RootFacts:
         unused_features: those of them that the output's gradient does not reach, whatever its parameters are.
         tokens: different indices in a first argument of indices that an embedding takes.
         unused_tokens: those of them that the output's gradient reaches nowhere, whatever its parameters are.
+        silent: the names of parameters that no gradient reaches and that make no difference to the output.
     """
 
     kind: str
@@ -147,6 +148,7 @@ class RootFacts:
     unused_features: int = 0
     tokens: int = 0
     unused_tokens: int = 0
+    silent: tuple[str, ...] = ()
 
 
 @dataclass

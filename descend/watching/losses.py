@@ -14,6 +14,8 @@ from descend.watching.observations import NotFinite
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
 
+EVERY = 8
+"""Of so many of the shortest steps one loss is seen."""
 WAITING = 64
 """Losses on a device beside the processor are fetched so many at a time."""
 
@@ -32,7 +34,7 @@ class Losses:
         self._watcher, self._seen = watcher, watcher.seen
         self.backwards = 0
         self._original: Callable[..., Any] = torch.autograd.backward
-        self._fully = self._lightly = self._once = self._original
+        self._fully = self._lightly = self._once = self._counting = self._original
         self._waiting: list[tuple[int, Tensor]] = []
 
     def begin(self) -> Callable[[], None]:
@@ -43,8 +45,11 @@ class Losses:
             return self.through(original, *args, **kwargs)
 
         note, give_up = self._note, self._watcher.give_up
+        seen, by_hand, stepped = self._seen, self._watcher.hand, self._watcher.stepped
 
         def lightly(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if by_hand.optimizer is not None:  # a step was taken since the last
+                stepped(by_hand.optimizer)
             self.backwards += 1
             try:
                 note(tensors)
@@ -61,8 +66,17 @@ class Losses:
                 give_up(error)
             return original(tensors, *args, **kwargs)
 
-        self._fully, self._lightly, self._once = fully, lightly, once
-        for own in (fully, lightly, once):
+        def counting(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            stepped(by_hand.optimizer)
+            if not seen.steps % EVERY:
+                try:
+                    note(tensors)
+                except Exception as error:
+                    give_up(error)
+            return original(tensors, *args, **kwargs)
+
+        self._fully, self._lightly, self._once, self._counting = fully, lightly, once, counting
+        for own in (fully, lightly, once, counting):
             own.__wrapped__ = original  # type: ignore[attr-defined]
         torch.autograd.backward = fully  # type: ignore[assignment]
         return self.miss
@@ -76,13 +90,18 @@ class Losses:
         if torch.autograd.backward is self._original:
             torch.autograd.backward = self._once  # type: ignore[assignment]
 
+    def count(self) -> None:
+        """See that there are losses, of steps by hand which nothing else tells of, and the value of few."""
+        self._put(self._counting)
+
     def miss(self) -> None:
         """See none for a while."""
         self._put(self._original)
 
     def _put(self, how: Callable[..., Any]) -> None:
         # Unless somebody else has taken the place meanwhile.
-        if torch.autograd.backward in (self._original, self._fully, self._lightly, self._once):
+        own = self._original, self._fully, self._lightly, self._once, self._counting
+        if torch.autograd.backward in own:
             torch.autograd.backward = how  # type: ignore[assignment]
 
     def through(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:

@@ -17,7 +17,7 @@ from torch.utils.data import RandomSampler, SequentialSampler
 from descend.watching.facts import LoaderFacts, RootFacts
 from descend.watching.moves import facts_of
 from descend.watching.observations import Batch, Evaluation
-from descend.watching.probing import first, probe
+from descend.watching.probing import first, probe, silent
 from descend.watching.reach import reach
 from descend.watching.samples import fingerprint, held, mapped, some
 
@@ -360,6 +360,8 @@ class Modules:
                 cut = any(type(p).__name__ == "DTensor" for p in module.parameters())
                 with suppress(Exception):  # of a form that cannot be copied or cut: it is not measured
                     asked = own <= PROBED and not cut and probe(whole, args, facts)
+                with suppress(Exception):
+                    facts.silent = self._silent(whole, args, leaves)
                 if not asked:
                     self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
                 else:
@@ -382,6 +384,15 @@ class Modules:
             if held(p):
                 self._last(p, leaves)
         self._kept.clear()
+
+    def _silent(self, module: nn.Module, args: Any, leaves: dict[int, Tensor]) -> tuple[str, ...]:
+        """Return the names of parameters that no gradient reaches, if they make no difference either."""
+        left = {
+            name: self.names[id(p)]
+            for name, p in module.named_parameters()
+            if p.requires_grad and p.grad is None and leaves.get(id(p)) is not p and id(p) in self.names
+        }
+        return tuple(left.values()) if left and silent(module, args, list(left)) else ()
 
     def _last(self, p: Tensor, leaves: dict[int, Tensor]) -> None:
         facts = self.seen.parameters.get(self.names.get(id(p), ""))

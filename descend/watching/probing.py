@@ -97,6 +97,27 @@ def probe(module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> bool:
     return True
 
 
+@torch.no_grad()
+def silent(module: nn.Module, args: tuple[Any, ...], names: list[str]) -> bool:
+    """Return whether some parameters of a module make no difference to what it gives.
+
+    Args:
+        module: it; a copy of it is called.
+        args: of one of its calls.
+        names: of the parameters.
+    """
+    with torch.random.fork_rng():
+        twin = copy.deepcopy(module).eval()
+        _randomise(twin)
+        own = [a.detach().clone() if isinstance(a, Tensor) else a for a in args]
+        before = _given(twin, own)
+        known = dict(twin.named_parameters())
+        for name in names:
+            known[name].add_(torch.randn_like(known[name]))
+        after = _given(twin, own)
+    return before is not None and after is not None and torch.equal(before, after)
+
+
 def _pairs_up(x: Tensor) -> bool:
     """Whether it may tell of ties between all examples, as a graph's adjacency does."""
     return x.layout != torch.strided or (x.dim() == 2 and x.shape[0] == x.shape[1])

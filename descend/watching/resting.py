@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.optim import Optimizer
 
+from descend.watching.losses import EVERY
 from descend.watching.optimizers import note
 
 if TYPE_CHECKING:
@@ -25,11 +26,9 @@ HOOKED = 35e-6
 """Seconds that hooks take in a step, and what runs slower after them."""
 BEGINNING = 24
 """Steps that have hooks in any case."""
-EVERY = 8
-"""Of so many of the shortest steps one loss is seen."""
 NOTED = 32
 """After so many steps it is noted what is set in an optimizer."""
-COUNTED, WITH_LOSS = 4e-6, 15e-6
+COUNTED, WITH_LOSS = 3.5e-6, 10e-6
 """Seconds that a step takes longer: of which only is counted that it was, and of which the loss is seen."""
 IN_VAIN = 30
 """After so many announcements that no evaluation came after, they are no longer listened to."""
@@ -73,6 +72,8 @@ class Rest:
         steps = watcher.seen.steps
         if steps < BEGINNING or watcher.window is not None or watcher.pending or watcher.next < steps + 3:
             return False
+        if watcher.hand.steps and not watcher.hand.sure:
+            return False
         return self._much(HOOKED, OF_HOOKS)
 
     def _much(self, seconds: float, part: float) -> bool:
@@ -108,6 +109,7 @@ class Rest:
         while self._enters:
             kind, original = self._enters.pop()
             kind.__enter__ = original
+        self._watcher.hand.rested()
         self._watcher.bring_pre_hook()
         self._bring_back()
 
@@ -204,7 +206,9 @@ class Rest:
 
     def _take_away(self) -> None:
         self._watcher.modules.unhook()
-        if self._every > 1:
+        if self._every > 1 and self._watcher.hand.steps:
+            self._watcher.losses.count()
+        elif self._every > 1:
             self._watcher.losses.miss()
         else:
             self._watcher.losses.see(fully=False)

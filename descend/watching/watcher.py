@@ -78,6 +78,7 @@ class Watcher:
         self.losses = Losses(self)
         self.counted = self._failures = 0
         self.rest, self.hand = Rest(self), Hand(self)
+        self.stepped = self.rest.around(self.guarded(lambda *given: self.after_step(*given)))
         self.withdraws = True
         self._pre_hook: Any = None
         self._stage = False
@@ -97,7 +98,7 @@ class Watcher:
     def start(self) -> None:
         """Begin to watch."""
         self.bring_pre_hook()
-        post = register_optimizer_step_post_hook(self.rest.around(self.guarded(self.after_step)))
+        post = register_optimizer_step_post_hook(self.stepped)
         self.undo += [self.take_pre_hook, post.remove, self.losses.begin()]
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
@@ -294,11 +295,14 @@ class Watcher:
             self.open()
         elif self.window is None and self.seen.steps <= BEGINNING:
             self._clearing.used(index, optimizer, 2)
+        self._step_began = time.perf_counter()
+        if not self.hand.steps:
+            self._rest_if_wanted()
+
+    def _rest_if_wanted(self) -> None:
         if self.withdraws and self.rest.wanted():
             self.rest.begin()
             self._step_began = 0.0
-        else:
-            self._step_began = time.perf_counter()
 
     def watches(self, optimizer: Optimizer) -> bool:
         """Whether an optimizer is one that is watched."""
@@ -324,6 +328,8 @@ class Watcher:
             self.looking.pause()
         elif self.window is None and self.seen.steps <= BEGINNING:
             self._clearing.used(self._index(optimizer), optimizer, 2)
+        else:
+            self._rest_if_wanted()
         return looked_at
 
     def abandon(self) -> None:

@@ -77,7 +77,7 @@ def test_what_is_weighed_stands_below_what_is_sure_and_never_warns():
     unsure = Suspicion("label-noise", 0.4, "perhaps")
     weighed = [
         Suspicion("label-noise", 0.05, "perhaps"),
-        Suspicion("repeated-batch", 0.01, "seen"),
+        Suspicion("repeated-batch", 0.04, "seen"),
         Suspicion("target-leak", 0.9, "signs", weak=True),
     ]
     found = ranked([sure, unsure], weighed)
@@ -85,6 +85,15 @@ def test_what_is_weighed_stands_below_what_is_sure_and_never_warns():
     assert [f.severity for f in found] == ["error", "info", "info"]
     assert found[0].confidence == 0.7 and found[1].confidence < WARNING and found[1].weak
     assert [f.cause for f in ranked([sure, unsure])] == ["repeated-batch", "label-noise"]
+
+
+@pytest.mark.parametrize(("confidence", "share", "warned"), [(0.7, 0.04, 1), (0.7, 0.01, 0), (0.85, 0.01, 1)])
+def test_a_detector_is_not_believed_where_everything_together_speaks_against_it(confidence, share, warned):
+    found = ranked(
+        [Suspicion("repeated-batch", confidence, "seen")], [Suspicion("repeated-batch", share, "seen")]
+    )
+    assert [f.cause for f in found] == ["repeated-batch"]
+    assert sum(f.severity != "info" for f in found) == warned
 
 
 def test_the_model_goes_with_the_package():

@@ -672,6 +672,25 @@ def test_steps_taken_by_hand_are_counted_looked_at_and_asked_whether_gradients_a
     assert warned == ([] if cleared else ["missing-zero-grad"])
 
 
+@pytest.mark.parametrize("of_losses", [0.0, 1e9])
+def test_steps_taken_by_hand_are_left_alone_where_they_are_short(monkeypatch, of_losses):
+    monkeypatch.setattr(resting, "OF_HOOKS", 0.0)
+    monkeypatch.setattr(resting, "OF_LOSSES", of_losses)
+    torch.manual_seed(0)
+    w = torch.zeros(6, 3, requires_grad=True)
+    x, y = data()
+    with descend.watch(budget=0.02) as watch:
+        for _ in range(600):
+            w.grad = None
+            F.cross_entropy(x @ w, y).backward()
+            w.data -= 0.1 * w.grad
+    seen = watch.seen
+    assert seen.steps == seen.optimizers[0].steps == 599  # of the last one nothing tells
+    assert [step for step, _ in seen.losses] == sorted(step for step, _ in seen.losses)
+    assert 90 <= len(seen.losses) <= 600 and not seen.not_measured
+    assert seen.accumulates == pytest.approx(1, abs=0.1)
+
+
 def test_an_optimizer_that_asks_for_several_losses_in_its_first_step_is_no_hand():
     model, (x, y) = network(), data()
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=4)
