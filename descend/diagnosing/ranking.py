@@ -9,6 +9,7 @@ weighs together (:mod:`.weighing`).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from descend.diagnosing.causes import CAUSES
 from descend.diagnosing.finding import Finding
@@ -19,9 +20,9 @@ WARNING = 0.6
 weighed together, and a finding is an information.
 
 Sound runs of the tuning half reach 0.49: what they reach elsewhere is somewhat above."""
-SURE, POSSIBLE = 0.8, 0.03
-"""A detector that is less sure than the first is not believed where everything together makes its cause less
-probable than the second: what it saw has another reason."""
+SURE, LIKELY, POSSIBLE = 0.8, 0.08, 0.03
+"""A detector that is less sure than the first warns of nothing where everything together makes its cause less
+probable than the second, and is not believed below the third: what it saw has another reason."""
 LEAST = 0.15
 """The confidence below which nothing is said."""
 EXPLAINED = 0.85
@@ -39,14 +40,17 @@ def ranked(suspicions: Iterable[Suspicion], weighed: Iterable[Suspicion] = ()) -
     others = {one.cause: one for one in weighed}
     if not others:
         return found
-    sure = [one for one in found if one.confidence >= WARNING and _possible(one, others)]
+    sure = []
+    for one in found:
+        share = others[one.cause].confidence if one.cause in others else 0.0
+        if one.confidence >= SURE or (one.confidence >= WARNING and share >= LIKELY):
+            sure.append(one)
+        elif one.confidence >= WARNING and share >= POSSIBLE:
+            sure.append(replace(one, confidence=WARNING - 0.01, severity="info"))
+    sure.sort(key=lambda one: one.severity == "info")
     said = {one.cause for one in sure}
     rest = sorted((s for s in others.values() if s.cause not in said), key=lambda s: -s.confidence)
     return sure + [_finding(s, min(s.confidence, WARNING - 0.01), []) for s in rest]
-
-
-def _possible(one: Finding, others: dict[str, Suspicion]) -> bool:
-    return one.confidence >= SURE or (one.cause in others and others[one.cause].confidence >= POSSIBLE)
 
 
 def _by_detectors(suspicions: Iterable[Suspicion]) -> list[Finding]:

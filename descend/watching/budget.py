@@ -19,7 +19,7 @@ class Budget:
         share: of the training time, 0.03 for 3%.
     """
 
-    GRACE = 0.004
+    GRACE = 0.003
     """Seconds that may be spent before there is much to take a share of, and are paid back from it."""
     KEPT_TO = 0.9
     """What part of the share is planned with: how long a look takes is known only afterwards."""

@@ -33,6 +33,8 @@ COUNTED = 1e-6
 """Seconds that counting a call takes."""
 KEPT = 4
 """How many modules that a person calls are kept until the end."""
+ACTS = 200
+"""Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
 PROBED = 20_000_000
 """Up to how many parameters a module is copied to ask what it makes of its inputs."""
 
@@ -166,6 +168,12 @@ class Modules:
             self._counted(self._root(module), module.training)
             self._watcher.cost += COUNTED
             return
+        if not differentiated and self.acts():
+            self._looking.switch_off()
+            self.seen.roots[self._root(module)].calls_without += 1
+            self.seen.unseen += 1
+            self._watcher.cost += COUNTED
+            return
         start = time.perf_counter()
         index = self._root(module)
         facts = self.seen.roots[index]
@@ -223,6 +231,11 @@ class Modules:
             self._looking.spent += took
         else:
             self._watcher.cost += took
+
+    def acts(self) -> bool:
+        """Whether evaluations are many, as an agent's, and have taken half the budget."""
+        cost = self._watcher.cost + self._looking.spent
+        return len(self.seen.evaluations) > ACTS and not self.budget.allows(cost, 0.5)
 
     def _counted(self, index: int, training: bool) -> None:
         """Count a call with gradients enabled."""

@@ -32,8 +32,6 @@ COUNTED, WITH_LOSS = 3.5e-6, 10e-6
 """Seconds that a step takes longer: of which only is counted that it was, and of which the loss is seen."""
 IN_VAIN = 30
 """After so many announcements that no evaluation came after, they are no longer listened to."""
-ACTS = 200
-"""Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
 _GRADLESS = (torch.no_grad, torch.inference_mode)
 
 
@@ -178,7 +176,7 @@ class Rest:
         """See that an evaluation may come."""
         if self.on and not self._back:
             watcher = self._watcher
-            if len(watcher.seen.evaluations) > ACTS and not watcher.budget.allows(watcher.cost, 0.5):
+            if watcher.modules.acts():
                 watcher.seen.unseen += self._passed != watcher.seen.steps
                 self._passed = watcher.seen.steps
                 return

@@ -77,7 +77,7 @@ def test_what_is_weighed_stands_below_what_is_sure_and_never_warns():
     unsure = Suspicion("label-noise", 0.4, "perhaps")
     weighed = [
         Suspicion("label-noise", 0.05, "perhaps"),
-        Suspicion("repeated-batch", 0.04, "seen"),
+        Suspicion("repeated-batch", 0.1, "seen"),
         Suspicion("target-leak", 0.9, "signs", weak=True),
     ]
     found = ranked([sure, unsure], weighed)
@@ -87,7 +87,9 @@ def test_what_is_weighed_stands_below_what_is_sure_and_never_warns():
     assert [f.cause for f in ranked([sure, unsure])] == ["repeated-batch", "label-noise"]
 
 
-@pytest.mark.parametrize(("confidence", "share", "warned"), [(0.7, 0.04, 1), (0.7, 0.01, 0), (0.85, 0.01, 1)])
+@pytest.mark.parametrize(
+    ("confidence", "share", "warned"), [(0.7, 0.1, 1), (0.7, 0.04, 0), (0.7, 0.01, 0), (0.85, 0.01, 1)]
+)
 def test_a_detector_is_not_believed_where_everything_together_speaks_against_it(confidence, share, warned):
     found = ranked(
         [Suspicion("repeated-batch", confidence, "seen")], [Suspicion("repeated-batch", share, "seen")]
