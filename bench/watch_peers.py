@@ -1,7 +1,7 @@
 """What other tools say of the programs of the corpus, beside `descend corpus score`.
 
     pip install training-doctor mldoct
-    python bench/watch_peers.py [--half aside|tuning|all]
+    python bench/watch_peers.py [--half aside|tuning|all] [--jobs N]
 
 `training-doctor` (0.1.0) is given what its page asks for, at every step: loss, learning rate, gradient norm,
 and the loss of evaluations where a loss function was called without gradients. `mldoctor check` (mldoct
@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -116,14 +117,17 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--half", choices=["aside", "tuning", "all"], default="aside")
-    half = parser.parse_args().half
+    parser.add_argument("--jobs", type=int, default=1, help="programs that run at the same time")
+    given = parser.parse_args()
+    half = given.half
     counts = {name: {"first": 0, "three": 0, "alarms": 0} for name in ("training-doctor", "mldoctor check")}
     faulty = healthy = 0
-    for program in programs():
-        if half != "all" and set_aside(program.name) != (half == "aside"):
-            continue
+    chosen = [p for p in programs() if half == "all" or set_aside(p.name) == (half == "aside")]
+    with ThreadPoolExecutor(given.jobs) as pool:
+        ran = list(pool.map(recorded, [p.path for p in chosen]))
+    for program, rows in zip(chosen, ran, strict=True):
         said = {
-            "training-doctor": training_doctor(recorded(program.path)),
+            "training-doctor": training_doctor(rows),
             "mldoctor check": mldoctor(program.path),
         }
         faulty, healthy = faulty + bool(program.cause), healthy + (not program.cause)

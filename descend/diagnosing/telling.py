@@ -18,7 +18,8 @@ def lines(seen: Observations, found: list[Finding]) -> Iterator[str]:
     if seen.ended not in ("finished", "enough"):
         yield f"The run ended with {seen.ended}"
     if not seen.steps:
-        yield "No optimizer took a step while watching: there is nothing to say."
+        yield "No step was seen, so there is nothing to say. Steps of torch's optimizers can be seen, and steps"
+        yield "by hand with gradients of loss.backward() or torch.autograd.grad, but not of torch.func."
         return
     serious = warnings(found)
     yield headline(found)

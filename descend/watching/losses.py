@@ -79,7 +79,46 @@ class Losses:
         for own in (fully, lightly, once, counting):
             own.__wrapped__ = original  # type: ignore[attr-defined]
         torch.autograd.backward = fully  # type: ignore[assignment]
-        return self.miss
+        return self._asked_by_hand()
+
+    def _asked_by_hand(self) -> Callable[[], None]:
+        """See gradients that are asked for by ``torch.autograd.grad`` too; return what undoes everything."""
+        original = torch.autograd.grad
+
+        def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            loss = outputs if isinstance(outputs, Tensor) else None
+            asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+            plain = not args and not kwargs and loss is not None and loss.numel() == 1
+            if not plain or self._watcher.hand.given_up or not all(p.is_leaf for p in asked):
+                return original(outputs, inputs, *args, **kwargs)
+            if self._watcher.rest.on:
+                self._watcher.stepped(self._watcher.hand.optimizer)
+                self._watcher.guarded(self._note)(loss)
+                return original(outputs, inputs)
+            found: list[Any] = []
+            before = [p.grad for p in asked]
+
+            def differentiate(*_: Any) -> None:
+                found.append(original(outputs, asked))
+                for p, g in zip(asked, found[0], strict=True):  # where a look expects them
+                    p.grad = g
+
+            try:
+                self.through(differentiate, loss)
+            finally:
+                for p, own in zip(asked, before, strict=True):
+                    p.grad = own
+            return found[0]
+
+        grad.__wrapped__ = original  # type: ignore[attr-defined]
+        torch.autograd.grad = grad  # type: ignore[assignment]
+
+        def undo() -> None:
+            self.miss()
+            if torch.autograd.grad is grad:
+                torch.autograd.grad = original
+
+        return undo
 
     def see(self, fully: bool = True) -> None:
         """See all that there is to see of them, or only their values."""

@@ -672,8 +672,9 @@ def test_steps_taken_by_hand_are_counted_looked_at_and_asked_whether_gradients_a
     assert warned == ([] if cleared else ["missing-zero-grad"])
 
 
+@pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize("of_losses", [0.0, 1e9])
-def test_steps_taken_by_hand_are_left_alone_where_they_are_short(monkeypatch, of_losses):
+def test_steps_taken_by_hand_are_left_alone_where_they_are_short(monkeypatch, of_losses, asked):
     monkeypatch.setattr(resting, "OF_HOOKS", 0.0)
     monkeypatch.setattr(resting, "OF_LOSSES", of_losses)
     torch.manual_seed(0)
@@ -682,13 +683,43 @@ def test_steps_taken_by_hand_are_left_alone_where_they_are_short(monkeypatch, of
     with descend.watch(budget=0.02) as watch:
         for _ in range(600):
             w.grad = None
-            F.cross_entropy(x @ w, y).backward()
-            w.data -= 0.1 * w.grad
+            loss = F.cross_entropy(x @ w, y)
+            if not asked:
+                loss.backward()
+            w.data -= 0.1 * (torch.autograd.grad(loss, w)[0] if asked else w.grad)
     seen = watch.seen
     assert seen.steps == seen.optimizers[0].steps == 599  # of the last one nothing tells
     assert [step for step, _ in seen.losses] == sorted(step for step, _ in seen.losses)
     assert 90 <= len(seen.losses) <= 600 and not seen.not_measured
-    assert seen.accumulates == pytest.approx(1, abs=0.1)
+    assert asked or seen.accumulates == pytest.approx(1, abs=0.1)
+
+
+def test_steps_by_hand_with_gradients_that_were_asked_for_are_seen_and_change_nothing():
+    x, y = data()
+
+    def descend_by_hand():
+        torch.manual_seed(0)
+        ws = [torch.randn(6, 8), torch.randn(8, 3)]
+        for w in ws:
+            w.requires_grad_()
+        speed = [torch.zeros_like(w) for w in ws]
+        for _ in range(60):
+            loss = F.cross_entropy((x @ ws[0]).relu() @ ws[1], y)
+            for w, v, g in zip(ws, speed, torch.autograd.grad(loss, ws), strict=True):
+                v.mul_(0.9).add_(g)
+                w.data.sub_(0.05 * v)
+        assert all(w.grad is None for w in ws)
+        return ws
+
+    plain, original = descend_by_hand(), torch.autograd.grad
+    with descend.watch(budget=0.5) as watch:
+        seen_too = descend_by_hand()
+    assert torch.autograd.grad is original
+    assert all(torch.equal(a, b) for a, b in zip(plain, seen_too, strict=True))
+    seen = watch.seen
+    assert seen.steps == 59 and len(seen.losses) == 60 and len(seen.windows) > 5 and not seen.not_measured
+    assert all(m.update > 0 and m.gradient > 0 for m in seen.windows[-1].moved)
+    assert not [f.cause for f in watch.findings if f.severity != "info"]
 
 
 def test_an_optimizer_that_asks_for_several_losses_in_its_first_step_is_no_hand():
