@@ -18,7 +18,7 @@ def lines(seen: Observations, found: list[Finding]) -> Iterator[str]:
     if seen.ended not in ("finished", "enough"):
         yield f"The run ended with {seen.ended}"
     if not seen.steps:
-        yield "No step was seen, so there is nothing to say. Steps of torch's optimizers can be seen, and steps"
+        yield "No step was seen: there is nothing to say. Steps of torch's optimizers can be seen, and steps"
         yield "by hand with gradients of loss.backward() or torch.autograd.grad, but not of torch.func."
         return
     serious = warnings(found)
