@@ -48,7 +48,7 @@ class Losses:
         seen, by_hand, stepped = self._seen, self._watcher.hand, self._watcher.stepped
 
         def lightly(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-            if by_hand.optimizer is not None:  # a step was taken since the last
+            if by_hand.steps:  # one was taken since the last
                 stepped(by_hand.optimizer)
             self.backwards += 1
             try:
@@ -86,10 +86,13 @@ class Losses:
         original = torch.autograd.grad
 
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-            loss = outputs if isinstance(outputs, Tensor) else None
-            asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-            plain = not args and not kwargs and loss is not None and loss.numel() == 1
-            if not plain or self._watcher.hand.given_up or not all(p.is_leaf for p in asked):
+            loss = outputs if isinstance(outputs, Tensor) and outputs.numel() == 1 else None
+            asked = (
+                [inputs] if isinstance(inputs, Tensor) else inputs if type(inputs) in (list, tuple) else []
+            )
+            plain = loss is not None and asked and not args and not kwargs
+            leaves = plain and all(isinstance(p, Tensor) and p.is_leaf for p in asked)
+            if not leaves or self._watcher.hand.given_up:
                 return original(outputs, inputs, *args, **kwargs)
             if self._watcher.rest.on:
                 self._watcher.stepped(self._watcher.hand.optimizer)

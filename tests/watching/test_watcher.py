@@ -712,6 +712,13 @@ def test_steps_by_hand_with_gradients_that_were_asked_for_are_seen_and_change_no
         return ws
 
     plain, original = descend_by_hand(), torch.autograd.grad
+    w = torch.ones(3, requires_grad=True)
+    with descend.watch(budget=0.5):
+        squares = w.square().sum()
+        edge = torch.autograd.graph.get_gradient_edge(w)
+        for inputs in (w, [w], (p for p in [w]), edge):  # whatever is asked for is given
+            assert torch.equal(torch.autograd.grad(squares, inputs, retain_graph=True)[0], 2 * w)
+        assert torch.equal(torch.autograd.grad(outputs=w.square().sum(), inputs=(p for p in [w]))[0], 2 * w)
     with descend.watch(budget=0.5) as watch:
         seen_too = descend_by_hand()
     assert torch.autograd.grad is original
