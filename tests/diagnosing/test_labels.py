@@ -31,7 +31,7 @@ def train(
     whole = not y.is_floating_point()
     loss_of = nn.functional.cross_entropy if whole else nn.functional.mse_loss
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    watcher = Watcher(budget=1.0)
+    watcher = Watcher(budget=100.0)
     watcher.start()
     for _ in range(epochs):
         model.train()
