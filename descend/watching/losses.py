@@ -35,6 +35,7 @@ class Losses:
         self.backwards = 0
         self._original: Callable[..., Any] = torch.autograd.backward
         self._fully = self._lightly = self._once = self._counting = self._original
+        self._own: tuple[Callable[..., Any], ...] = ()
         self._waiting: list[tuple[int, Tensor]] = []
 
     def begin(self) -> Callable[[], None]:
@@ -44,39 +45,30 @@ class Losses:
         def fully(*args: Any, **kwargs: Any) -> Any:
             return self.through(original, *args, **kwargs)
 
-        note, give_up = self._note, self._watcher.give_up
+        note = self._watcher.guarded(self._note)
         seen, by_hand, stepped = self._seen, self._watcher.hand, self._watcher.stepped
 
         def lightly(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if by_hand.steps:  # one was taken since the last
                 stepped(by_hand.optimizer)
             self.backwards += 1
-            try:
-                note(tensors)
-            except Exception as error:
-                give_up(error)
+            note(tensors)
             return original(tensors, *args, **kwargs)
 
         def once(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             if torch.autograd.backward is once:
                 torch.autograd.backward = original
-            try:
-                note(tensors)
-            except Exception as error:
-                give_up(error)
+            note(tensors)
             return original(tensors, *args, **kwargs)
 
         def counting(tensors: Any, *args: Any, **kwargs: Any) -> Any:
             stepped(by_hand.optimizer)
             if not seen.steps % EVERY:
-                try:
-                    note(tensors)
-                except Exception as error:
-                    give_up(error)
+                note(tensors)
             return original(tensors, *args, **kwargs)
 
-        self._fully, self._lightly, self._once, self._counting = fully, lightly, once, counting
-        for own in (fully, lightly, once, counting):
+        self._own = self._fully, self._lightly, self._once, self._counting = fully, lightly, once, counting
+        for own in self._own:
             own.__wrapped__ = original  # type: ignore[attr-defined]
         torch.autograd.backward = fully  # type: ignore[assignment]
         return self._asked_by_hand()
@@ -142,8 +134,7 @@ class Losses:
 
     def _put(self, how: Callable[..., Any]) -> None:
         # Unless somebody else has taken the place meanwhile.
-        own = self._original, self._fully, self._lightly, self._once, self._counting
-        if torch.autograd.backward in own:
+        if torch.autograd.backward in (self._original, *self._own):
             torch.autograd.backward = how  # type: ignore[assignment]
 
     def through(self, original: Callable[..., Any], tensors: Any, *args: Any, **kwargs: Any) -> Any:
