@@ -76,7 +76,7 @@ class Looking(TorchFunctionMode):
         self.step, self.later = step, later
         self.on_criterion, self.on_root = on_criterion, on_root
         self.names: dict[int, str] = {}
-        self.on, self.layers_too, self.away = False, True, False
+        self.on, self.layers_too, self.away, self._ceases = False, True, False, False
         self._paused = -1
         self.spent = 0.0
         self.unregistered: dict[int, nn.Module] = {}
@@ -104,7 +104,7 @@ class Looking(TorchFunctionMode):
         """Begin to look; perhaps within a module's call, of which the beginning was missed."""
         if self.on:
             return
-        self.on, self.away = True, False
+        self.on, self.away, self._ceases = True, False, False
         self._stack, self._in_loss = [within] if within is not None else [], False
         self._paused = -1
         self._handles = [
@@ -136,6 +136,10 @@ class Looking(TorchFunctionMode):
             self.__exit__(None, None, None)
             self._paused = len(torch.overrides._get_current_function_mode_stack())
 
+    def cease(self) -> None:
+        """Cease to look when a module is called next: within a function it cannot be left."""
+        self.away = self._ceases = True
+
     def resume(self) -> None:
         """See functions again, unless another mode was entered meanwhile: it would be left first."""
         if (
@@ -153,6 +157,9 @@ class Looking(TorchFunctionMode):
     # Modules ----------------------------------------------------------------------------------------
     def _enter(self, module: nn.Module, args: Any) -> None:
         if mapped():
+            return
+        if self._ceases:
+            self.switch_off()
             return
         if not self._stack and not _is_criterion(module) and next(module.parameters(), None) is not None:
             self.on_root(module, args)

@@ -163,7 +163,7 @@ class Modules:
         if mapped():
             return
         differentiated = torch.is_grad_enabled()
-        window = None if self._watcher.hand.sealed else self._watcher.window
+        window = None if self._watcher.hand.sealed or self._watcher.enough else self._watcher.window
         if differentiated and window is None and not self._looking.on:
             self._counted(self._root(module), module.training)
             self._watcher.cost += COUNTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,22 +25,70 @@ class Before:
 
     Args:
         optimizer: it.
+        asks: whether the step asks a closure for gradients: those that are there are of the step before.
     """
 
-    def __init__(self, optimizer: Optimizer):
+    def __init__(self, optimizer: Optimizer, asks: bool = False):
         every = [p for group in optimizer.param_groups for p in group["params"]]
-        self.missing = [p for p in every if p.grad is None]
-        moving = [p for p in every if p.grad is not None and p.grad.layout == torch.strided]
-        moving = [p for p in moving if not p.is_complex()]
+        self.missing = [] if asks else [p for p in every if p.grad is None]
+        moving = [p for p in every if (p.requires_grad if p.grad is None else _dense(p.grad))]
+        moving = [p for p in moving if not p.is_complex() and (asks or p.grad is not None)]
         moving = spread(moving, COUNT)
         self.parameters = moving
         self.w = [numbers(p).copy() for p in moving]
-        self.g = [numbers(p.grad).copy() for p in moving if p.grad is not None]
+        self.g = [_gradient(p) for p in moving]
+        self._followed = True
+
+    def asked(self, once: bool) -> None:
+        """Take the gradients that the step was given: where it asked once, else those that it began with.
+
+        Those that a step with several calls began with are what the step before was given last.
+        """
+        had = [g is not None and not once for g in self.g]
+        self._followed = once or all(had)
+        own = [g if kept else _gradient(p) for p, g, kept in zip(self.parameters, self.g, had, strict=True)]
+        self.missing = [p for p, g in zip(self.parameters, own, strict=True) if g is None]
+        there = [i for i, g in enumerate(own) if g is not None]
+        self.parameters = [self.parameters[i] for i in there]
+        self.w, self.g = [self.w[i] for i in there], [own[i] for i in there]
 
     def few(self, moved: list[Moved]) -> list[tuple[Tensor, Moved, np.ndarray]]:
         """Return some of the gradients, to compare the next ones with."""
-        pairs = list(zip(self.parameters, moved, self.g, strict=True))
+        if not self._followed:
+            return []
+        pairs = [(p, m, g) for p, m, g in zip(self.parameters, moved, self.g, strict=True) if g is not None]
         return pairs[:: max(1, len(pairs) // 6)]
+
+
+@dataclass
+class Followed:
+    """Gradients that those of the next step are compared with.
+
+    Attributes:
+        optimizer: its number.
+        asked: whether a step asks for its gradient once: then the next one is there after the next step.
+        pairs: parameters, where what is found is noted, and the gradients.
+    """
+
+    optimizer: int
+    asked: bool
+    pairs: list[tuple[Tensor, Moved, np.ndarray]]
+
+    @torch.no_grad()
+    def compare(self, later: Later) -> None:
+        """See how far gradients of two steps, one after the other, point the same way."""
+        for p, moved, old in self.pairs:
+            new = _gradient(p)
+            if new is not None:
+                later.put(compared, moved, old, new)
+
+
+def _dense(t: Tensor) -> bool:
+    return t.layout == torch.strided
+
+
+def _gradient(p: Tensor) -> np.ndarray | None:
+    return numbers(p.grad).copy() if p.grad is not None and _dense(p.grad) else None
 
 
 def moves(
@@ -55,6 +104,7 @@ def moves(
     """
     found = []
     for p, w, g in zip(before.parameters, before.w, before.g, strict=True):
+        assert g is not None
         moved = Moved(names.get(id(p), ""))
         later.put(_fill, moved, w, g, numbers(p).copy(), clipping.get(id(p)), share(p))
         found.append(moved)

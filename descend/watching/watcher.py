@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Normal
@@ -33,16 +32,18 @@ from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.losses import Losses
 from descend.watching.modules import Modules
-from descend.watching.moves import Before, compared, facts_of, moves
-from descend.watching.observations import Backward, Moved, NotFinite, Observations, Window
+from descend.watching.moves import Before, Followed, facts_of, moves
+from descend.watching.observations import Backward, NotFinite, Observations, Window
 from descend.watching.optimizers import few, note, on_a_device, stateful
 from descend.watching.resting import BEGINNING, HOOKED, Rest
-from descend.watching.samples import numbers, some
+from descend.watching.samples import some
 
 FAILURES = 3
 """Failures of its own after which a watcher looks no more."""
 FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
+CALLS = 2
+"""So many of the losses that one step asks a closure for are looked at."""
 STAGES = 4
 """With so many optimizers a stage of training begins that may have faults of its own, and is looked at."""
 
@@ -74,14 +75,14 @@ class Watcher:
         self._before: Before | None = None
         self._clearing = Clearing()
         self._clipping = Clipping()
-        self.pending: tuple[int, list[tuple[Tensor, Moved, np.ndarray]]] | None = None
+        self.pending: Followed | None = None
         self.losses = Losses(self)
         self.counted = self._failures = 0
         self.rest, self.hand = Rest(self), Hand(self)
         self.stepped = self.rest.around(self.guarded(lambda *given: self.after_step(*given)))
         self.withdraws = True
         self._pre_hook: Any = None
-        self._stage = False
+        self._stage = self._asks = False
         self._risks: list[tuple[str, str]] = []
         self._had: dict[int, weakref.ref[Tensor]] = {}
         self._counted: dict[int, float] = {}
@@ -177,6 +178,11 @@ class Watcher:
 
         return guarded
 
+    @property
+    def enough(self) -> bool:
+        """Whether a closure is asked for its loss again and again, and was looked at already."""
+        return self._asks and self.window is not None and len(self.window.backwards) >= CALLS
+
     def give_up(self, error: Exception) -> None:
         """Look no more at this step, nor at any after some failures; steps and losses are still counted."""
         self._failures += 1
@@ -201,6 +207,7 @@ class Watcher:
     def open(self) -> None:
         """Begin to look closely at the step that comes next."""
         self.window = Window(self.seen.steps + 1, -1)
+        self._asks = False
         self.looking.clear()
         self.cost = 0.0
         self.budget.open()
@@ -247,14 +254,14 @@ class Watcher:
         if not self.budget.start:
             self.budget.begin(processor=not on_a_device(optimizer))
         index = self._index(optimizer)
-        if self.pending is not None and self.pending[0] == index:
-            self._compare_gradients()
+        self._asks = bool(args[1:] or kwargs)
+        self._compare_gradients(index, asked=False)
         if self.window is not None:
-            if not args[1:] and not kwargs:  # no closure: there is nothing to see until the step is over
+            if not self._asks:  # no closure: there is nothing to see until the step is over
                 self.looking.pause()
             self._look_at_state(optimizer, index)
             with torch.no_grad():
-                self._before = Before(optimizer)
+                self._before = Before(optimizer, self._asks)
         self.cost += time.perf_counter() - start
 
     def after_step(self, optimizer: Optimizer, args: Any = (), kwargs: Any = None) -> None:
@@ -278,6 +285,7 @@ class Watcher:
         if facts.steps == 1:
             facts.stateful = stateful(optimizer)
         took = start - self._step_began if self._step_began else 0.0
+        self._compare_gradients(index, asked=True)
         by_hand = self.hand.steps
         if self.window is not None and (self.hand.sealed or not by_hand):
             self._close(optimizer, index, took, start)
@@ -348,11 +356,14 @@ class Watcher:
         window.layers = [c for c in looking.layers if c.grad]
         window.criteria = [c for c in looking.criteria if c.grad]
         if self._before is not None:
+            once = self._asks and len(window.backwards) == 1
             with torch.no_grad():
+                if self._asks:
+                    self._before.asked(once)
                 window.moved, window.missing = moves(
                     self._before, self._clipping.left, self.modules.names, self.later
                 )
-                self.pending = index, self._before.few(window.moved)
+                self.pending = Followed(index, once, self._before.few(window.moved))
         for name in window.missing:
             if name in self.seen.parameters:
                 self.seen.parameters[name].windows += 1
@@ -369,14 +380,11 @@ class Watcher:
         looking.spent = 0.0
         self.recent = own / 2 if len(self.seen.windows) == 1 else min(1.2 * own, 2 * self.recent)
 
-    def _compare_gradients(self) -> None:
+    def _compare_gradients(self, index: int, asked: bool) -> None:
         """See how far gradients of two steps, one after the other, point the same way."""
-        assert self.pending is not None
-        with torch.no_grad():
-            for p, moved, old in self.pending[1]:
-                if p.grad is not None and p.grad.layout == torch.strided:
-                    self.later.put(compared, moved, old, numbers(p.grad).copy())
-        self.pending = None
+        if self.pending is not None and (self.pending.optimizer, self.pending.asked) == (index, asked):
+            self.pending.compare(self.later)
+            self.pending = None
 
     def _know_moves(self, window: Window) -> None:
         for moved in window.moved:
@@ -455,6 +463,9 @@ class Watcher:
             return
         value = float(loss.detach().float().mean()) if loss.numel() else float("nan")
         seen = Backward(self.seen.steps + 1, value)
+        if self.enough:
+            self.window.backwards.append(seen)
+            return
         self._risks = graph.risky(loss) if value - value == 0 else self._risks
         looking = self.looking
         seen.sign, seen.policy = looking.own.signs(loss)
@@ -462,6 +473,8 @@ class Watcher:
             seen.criterion = looking.criteria[-1].name if looking.criteria else "log_softmax"
         looking.own.parts, looking.own.log_probs = [], []
         self.window.backwards.append(seen)
+        if self.enough:
+            looking.cease()
         if len(self._traced) < 3 and len(self.seen.windows) not in self._traced and loss.requires_grad:
             self._traced.add(len(self.seen.windows))
             for leaf in graph.leaves(loss):

@@ -743,3 +743,57 @@ def test_an_optimizer_that_asks_for_several_losses_in_its_first_step_is_no_hand(
         for _ in range(4):
             optimizer.step(loss)
     assert [o.kind for o in watch.seen.optimizers] == ["LBFGS"] and watch.seen.steps == 4
+
+
+def test_of_many_losses_that_one_step_asks_for_the_first_are_looked_at():
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=20, line_search_fn="strong_wolfe")
+    asked = 0
+
+    def closure():
+        nonlocal asked
+        asked += 1
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    with descend.watch(budget=100.0) as watch:
+        optimizer.step(closure)
+        optimizer.step(closure)
+    windows = watch.seen.windows
+    assert [w.step for w in windows] == [1, 2] and asked > 20
+    assert sum(len(w.backwards) for w in windows) == len(watch.seen.losses) == asked
+    for window in windows:
+        assert len(window.criteria) == 2 and [c.name for c in window.layers].count("4") == 2
+        assert len(window.batches) == 2 and window.moved and all(m.update > 0 for m in window.moved)
+    assert watch.seen.roots[0].calls == asked
+
+
+def test_a_step_that_asks_a_closure_once_is_seen_like_one_that_finds_its_gradients():
+    def trained(closure):
+        model, (x, y) = network(), data()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def asked():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            return loss
+
+        with descend.watch(budget=100.0) as watch:
+            for _ in range(6):
+                if closure:
+                    optimizer.step(asked)
+                else:
+                    asked()
+                    optimizer.step()
+        return watch.seen.windows
+
+    for one, other in zip(trained(True), trained(False), strict=True):
+        assert one.step == other.step and len(one.moved) == len(other.moved) == 6
+        for a, b in zip(one.moved, other.moved, strict=True):
+            assert (a.gradient, a.update) == (b.gradient, b.update)
+            assert a.cosine == pytest.approx(b.cosine, nan_ok=True)
+            assert one.step == 1 or a.before_clipping == b.before_clipping > a.gradient
