@@ -146,7 +146,8 @@ class Modules:
         optimizer = self.seen.parameters.pop(known).optimizer if known in self.seen.parameters else -1
         self.names[id(p)] = name
         with torch.no_grad():
-            facts = self.seen.parameters[name] = facts_of(name, p, type(module).__name__, True, module)
+            facts = facts_of(name, p, type(module).__name__, True, self._watcher.later, module)
+            self.seen.parameters[name] = facts
         facts.optimizer = optimizer
         facts.trained_before = id(p) in self._loaded
         if known is not None:  # optimizers know it by its old name

@@ -13,10 +13,12 @@ from torch.optim import Optimizer
 from descend.watching.facts import ParameterFacts
 from descend.watching.later import Later
 from descend.watching.observations import Moved
-from descend.watching.samples import norm, numbers, share, some, spread
+from descend.watching.samples import local, moments, norm, numbers, share, some, spread, stride
 
 COUNT = 24
 """How many parameters of an optimizer are looked at in one step."""
+UNITS, INPUTS = 256, 64
+"""How many of a weight's units are compared, and how many of their inputs."""
 _NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -136,21 +138,28 @@ def compared(moved: Moved, old: np.ndarray, new: np.ndarray) -> None:
 
 
 def facts_of(
-    name: str, p: Tensor, kind: str, registered: bool, module: nn.Module | None = None
+    name: str, p: Tensor, kind: str, registered: bool, later: Later, module: nn.Module | None = None
 ) -> ParameterFacts:
-    """Return what is told of a parameter at first sight."""
+    """Return what is told of a parameter at first sight, its numbers once ``later`` is settled."""
     facts = ParameterFacts(name, tuple(p.shape), kind, requires_grad=p.requires_grad, registered=registered)
     facts.role = _role(name, p, module)
-    x = some(p)
-    if not p.is_complex() and x.numel() and p.device.type != "meta":
-        numbers = x.float()
-        facts.mean, facts.std = float(numbers.mean()), float(numbers.std(correction=0))
-        facts.constant = bool((numbers == numbers[0]).all())
+    if not p.is_complex() and p.device.type != "meta" and local(p).numel():
         facts.first = some(p, 512).to("cpu", copy=True)
-        if p.dim() >= 2 and p.shape[0] > 1 and facts.role == "weight":
-            flat = p.detach().reshape(p.shape[0], -1)[:256]
-            facts.equal_rows = bool((flat == flat[:1]).all(1).float().mean() > 0.5)
+        rows = None
+        own = local(p).detach()
+        if own.dim() >= 2 and len(own) > 1 and facts.role == "weight":
+            units = own[:UNITS].flatten(1)
+            units = units[:, :: stride(units.shape[1], INPUTS)]
+            rows = numbers(units, UNITS * INPUTS).reshape(units.shape).copy()
+        later.put(_known, facts, numbers(p).copy(), rows)
     return facts
+
+
+def _known(facts: ParameterFacts, x: np.ndarray, rows: np.ndarray | None) -> None:
+    facts.mean, facts.std = moments(x)
+    facts.constant = bool((x == x[0]).all())
+    if rows is not None:
+        facts.equal_rows = bool((rows == rows[:1]).all(1).mean() > 0.5)
 
 
 def _role(name: str, p: Tensor, module: nn.Module | None) -> str:

@@ -422,7 +422,7 @@ class Watcher:
                 known_facts = self.seen.parameters.get(name)
                 if known_facts is None:
                     with torch.no_grad():
-                        known_facts = self.seen.parameters[name] = facts_of(name, p, "", False)
+                        known_facts = self.seen.parameters[name] = facts_of(name, p, "", False, self.later)
                 elif known_facts.optimizer >= 0 and known_facts.moved:
                     known_facts.trained_before = True
                 known_facts.optimizer = index
