@@ -12,6 +12,7 @@ from statistics import median
 from descend.diagnosing.progress import often
 from descend.diagnosing.suspicion import Detector, Suspicion
 from descend.diagnosing.unmoved import frozen_parameters, parameters_not_in_optimizer
+from descend.watching.by_hand import ByHand
 from descend.watching.facts import OptimizerFacts, RootFacts
 from descend.watching.observations import Evaluation, Observations
 
@@ -22,11 +23,15 @@ def missing_zero_grad(seen: Observations) -> Iterable[Suspicion]:
         if "LBFGS" in optimizer.kind:
             continue
         own = [w for w in seen.windows if w.optimizer == index and w.step > optimizer.first and w.backwards]
+        own = [] if optimizer.kind == ByHand.__name__ else own  # whose windows end before that is known
         stale = [w for w in own if w.stale > 0]
         looked, found = len(own) + optimizer.looked, len(stale) + optimizer.stale
         if not found:
             continue
         share = found / looked
+        times, uncleared = optimizer.least_cleared
+        if times >= 4 and uncleared / times > share:  # others are
+            looked, found, share = times, uncleared, uncleared / times
         confidence = 0.97 if share >= 0.9 and looked > 1 else 0.93 if share >= 0.4 else 0.6
         if any(2 * optimizer.steps <= other.steps for other in seen.optimizers):
             confidence = min(confidence, 0.45)  # it may gather gradients over another optimizer's steps
@@ -149,6 +154,8 @@ def evaluating_in_train_mode(seen: Observations) -> Iterable[Suspicion]:
     """Tell of evaluations in which layers act as in training."""
     for index, root in enumerate(seen.roots):
         own = [e for e in seen.evaluations if e.root == index and e.calls]
+        if not root.calls and own and root.mode_matters and _is_copy(seen, root):
+            yield from _copy_awake(seen, root, own)
         if not root.calls or not (own or root.calls_after) or not (root.mode_matters or root.always):
             continue
         if often(seen, len(own)) or any(_repeats(e) for e in own):
@@ -195,6 +202,33 @@ def evaluating_in_train_mode(seen: Observations) -> Iterable[Suspicion]:
             where=_where_modes_matter(root),
             step=wrong[0].step,
         )
+
+
+def _is_copy(seen: Observations, root: RootFacts) -> bool:
+    """Whether a module that is not trained itself has the very parameters, in shape, of one that is."""
+
+    def shapes(one: RootFacts) -> list[tuple[int, ...]]:
+        return sorted(p.shape for name in one.parameters if (p := seen.parameters.get(name)) is not None)
+
+    return any(other.calls and shapes(other) == shapes(root) for other in seen.roots)
+
+
+def _copy_awake(seen: Observations, root: RootFacts, own: list[Evaluation]) -> Iterable[Suspicion]:
+    """Tell of a copy (of averaged weights) that is judged in training mode, in which copies are made."""
+    judged = [e for e in own if e.criteria or e.accuracy == e.accuracy]
+    wrong = [e for e in judged if e.training == e.calls]
+    if not wrong or often(seen, len(own)) or any(_repeats(e) for e in own):
+        return
+    yield Suspicion(
+        "evaluating-in-train-mode",
+        0.9 if len(wrong) == len(judged) else 0.3,
+        f"{root.kind}, which has the parameters of the module that is trained, is only evaluated, and was in "
+        f"training mode in {len(wrong)} of {len(judged)} evaluations that were looked at: "
+        f"{_where_modes_matter(root)} acts otherwise there. A copy has its own mode.",
+        certain=len(wrong) == len(judged),
+        where=_where_modes_matter(root),
+        step=wrong[0].step,
+    )
 
 
 def _awake(root: RootFacts, own: list[Evaluation]) -> Iterable[Suspicion]:

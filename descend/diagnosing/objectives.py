@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from statistics import fmean, median
@@ -17,6 +18,7 @@ from descend.watching.observations import CriterionCall, Observations, Window
 _SOFTMAX = "softmax-before-cross-entropy"
 _FOR_LOGITS = ("cross_entropy", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss")
 _SQUASHING = ("sigmoid", "Sigmoid", "Softmax", "Hardsigmoid")
+_SQUASHES = ("sigmoid", "softmax", "hardsigmoid")
 _ELEMENTWISE = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "poisson_nll_loss"),
     *("gaussian_nll_loss", "kl_div", "soft_margin_loss", "difference", "product"),
@@ -37,34 +39,51 @@ def softmax_before_cross_entropy(seen: Observations) -> Iterator[Suspicion]:
     Predictions that sum to one over the classes in every call are no accident. A sigmoid's are in [0, 1] in
     every call, which scores would only be by chance, and are the very output of a layer that was seen.
     """
-    calls: dict[tuple[str, int], list[tuple[CriterionCall, Window]]] = {}
-    for window in seen.windows:
-        for call in window.criteria:
-            if call.prediction and math.isfinite(call.prediction_mean):
-                calls.setdefault((call.name, call.classes), []).append((call, window))
-    for (name, classes), found in calls.items():
+    told: set[tuple[str, int]] = set()
+    for (name, classes), found in _alike(seen):
+        if (name, classes) in told:
+            continue
         last, first = found[-1][0], found[0][0]
         examples = sum(call.prediction[0] for call, _ in found)
         of_classes = name in ("cross_entropy", "nll_loss") and classes > 1 and examples >= 2
         if of_classes and all(call.probabilities for call, _ in found):
             evidence = _of_probabilities(last)
             yield Suspicion(_SOFTMAX, 0.97, evidence, certain=True, where=name, step=first.step)
+            told.add((name, classes))
             continue
         if name not in _FOR_LOGITS or (name == "cross_entropy" and classes < 2):
             continue
         if not all(call.unit_interval for call, _ in found):
             continue
-        squashed = sum(_from(_SQUASHING, call, window) for call, window in found)
+        squashed = sum(call.made_by in _SQUASHES or _from(_SQUASHING, call, w) for call, w in found)
         spread = max(call.prediction_std for call, _ in found)
         evidence = (
             f"{name} applies its own squashing, but was given numbers between 0 and 1 in all {len(found)} "
         )
         evidence += f"calls that were looked at (mean {last.prediction_mean:.3f})"
         if squashed > len(found) / 2:
-            evidence += ": the output of a sigmoid."
+            evidence += f": the output of a {'softmax' if last.made_by == 'softmax' else 'sigmoid'}."
             yield Suspicion(_SOFTMAX, 0.96, evidence, certain=True, where=name, step=first.step)
+            told.add((name, classes))
         elif len(found) >= 5 and spread > 0.05 and not any(_from(RECTIFIERS, *one) for one in found):
             yield Suspicion(_SOFTMAX, 0.8, evidence + ".", where=name, step=first.step)
+            told.add((name, classes))
+
+
+def _alike(seen: Observations) -> Iterator[tuple[tuple[str, int], list[tuple[CriterionCall, Window]]]]:
+    """Yield calls of a loss function together: all, then each model's or stage's, then each head's."""
+    groups: list[dict[tuple[str, int, int], list[tuple[CriterionCall, Window]]]] = [{}, {}, {}]
+    for window in seen.windows:
+        places: Counter[tuple[str, int]] = Counter()
+        for call in window.criteria:
+            if call.prediction and math.isfinite(call.prediction_mean):
+                kind = call.name, call.classes
+                for group, which in zip(groups, (0, window.optimizer, places[kind]), strict=True):
+                    group.setdefault((*kind, which), []).append((call, window))
+                places[kind] += 1
+    for group in groups:
+        for (name, classes, _), found in group.items():
+            yield (name, classes), found
 
 
 def _of_probabilities(call: CriterionCall) -> str:

@@ -43,14 +43,15 @@ class Clearing:
 
     def __init__(self) -> None:
         self._used: dict[int, _Used] = {}
+        self._counts: dict[tuple[int, int], tuple[int, int]] = {}
 
     def clear(self) -> None:
         """Forget what was used."""
         self._used.clear()
 
-    def used(self, index: int, optimizer: Optimizer, count: int) -> None:
-        """Remember some of the gradients that an optimizer's step has used."""
-        used = _Used(few(optimizer, count))
+    def used(self, index: int, optimizer: Optimizer, count: int, turn: int = 0) -> None:
+        """Remember some of the gradients that an optimizer's step has used, in each turn others."""
+        used = _Used(few(optimizer, count, turn))
         if used.marks:
             self._used[index] = used
 
@@ -67,4 +68,13 @@ class Clearing:
         used = self._used.pop(index, None)
         if used is None or not used.looks:
             return None
-        return sum(id(p) not in used.fresh and p.grad is not None for p, _ in used.marks) / len(used.marks)
+        found = [(id(p), id(p) not in used.fresh and p.grad is not None) for p, _ in used.marks]
+        for p, was in found:
+            looked, stale = self._counts.get((index, p), (0, 0))
+            self._counts[index, p] = looked + 1, stale + was
+        return sum(was for _, was in found) / len(found)
+
+    def least(self, index: int) -> tuple[int, int]:
+        """Return how often that of an optimizer's gradients was looked at, and not cleared, that is least."""
+        own = [counts for (optimizer, _), counts in self._counts.items() if optimizer == index]
+        return max(own, key=lambda counts: (counts[1] / (counts[0] + 1), counts), default=(0, 0))

@@ -70,6 +70,7 @@ class OptimizerFacts:
         resets: how often its own state was seen to have been lost between its steps.
         looked: after how many of its first steps it was seen whether gradients were cleared; windows apart.
         stale: after how many of them they were not.
+        least_cleared: (how often it was looked at, how often it was not) of the gradient cleared least often.
         settings: (step, hyperparameters of each group) whenever the rate changed: ``lr``, ``momentum``,
             ``betas``, ``weight_decay``, as floats and tuples of floats.
     """
@@ -85,6 +86,7 @@ class OptimizerFacts:
     resets: int = 0
     looked: int = 0
     stale: int = 0
+    least_cleared: tuple[int, int] = (0, 0)
     settings: list[tuple[int, list[dict[str, object]]]] = field(default_factory=list)
 
     def lr(self, step: int | None = None) -> float:

@@ -27,6 +27,12 @@ _RISKS: dict[str, tuple[str, str, str]] = {
 }
 LIMIT = 4000
 """How many operations are looked at."""
+_SAME_NUMBERS = (
+    *("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Select", "Slice", "Index", "Transpose"),
+    *("T", "Permute", "Expand", "Clone", "ToCopy", "Alias", "IndexSelect", "Gather", "Split", "Unbind"),
+    *("MaskedSelect", "Take", "Diagonal", "Unfold", "Clamp", "Cat", "Stack"),
+)
+"""Operations whose results are some of the numbers that they were given, in another form."""
 
 
 def nodes(loss: Tensor) -> Iterator[Any]:
@@ -40,6 +46,19 @@ def nodes(loss: Tensor) -> Iterator[Any]:
         seen.add(node)
         yield node
         waiting += [n for n, _ in node.next_functions]
+
+
+def source(x: Tensor) -> str:
+    """Return the operation that made a tensor's numbers, whatever their form: ``sigmoid``; or nothing."""
+    node: Any = x.grad_fn
+    for _ in range(8):
+        if node is None:
+            break
+        kind = node.name().rpartition("::")[2].partition("Backward")[0]
+        if kind not in _SAME_NUMBERS:
+            return kind.lower()
+        node = node.next_functions[0][0]  # of parts that are put together: the first
+    return ""
 
 
 def leaves(loss: Tensor) -> list[Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
+from descend.watching import graph
 from descend.watching.criteria import CRITERIA, deviation, seen
 from descend.watching.later import Later
 from descend.watching.observations import CriterionCall, LayerCall
@@ -369,7 +370,7 @@ class Looking(TorchFunctionMode):
         grad = prediction.requires_grad or target.requires_grad
         with torch.no_grad():
             call = seen(name, prediction, target, out, kwargs, self.later)
-        call.step, call.grad = self.step(), grad
+        call.step, call.grad, call.made_by = self.step(), grad, graph.source(prediction)
         self.criteria.append(call)
         if grad:
             self.on_criterion(prediction, target, out)

@@ -35,6 +35,8 @@ KEPT = 4
 """How many modules that a person calls are kept until the end."""
 ACTS = 200
 """Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
+_UNLISTED = "unregistered."
+"""What the names of parameters begin with that their module does not list."""
 PROBED = 20_000_000
 """Up to how many parameters a module is copied to ask what it makes of its inputs."""
 
@@ -136,12 +138,22 @@ class Modules:
                 if is_lazy(p):
                     continue
                 full = prefix + (f"{name}.{own}" if name else own)
-                facts.parameters.append(self._know(full, p, part, index))
+                facts.parameters.append(self._know(full, p, part))
         return index
 
-    def _know(self, name: str, p: Tensor, module: nn.Module, root: int) -> str:
+    def _grown(self, module: nn.Module, facts: RootFacts, held: dict[int, int]) -> None:
+        """Note parameters that a module has come to have since its first call, and who holds them."""
+        for name, part in module.named_modules():
+            for own, p in part.named_parameters(recurse=False):
+                if self.names.get(id(p), _UNLISTED).startswith(_UNLISTED) and not is_lazy(p):
+                    full = f"{name}.{own}" if name else own
+                    full = f"{facts.kind}.{full}" if full in self.seen.parameters else full
+                    facts.parameters.append(self._know(full, p, part))
+                    self.seen.parameters[full].optimizer = held.get(id(p), -1)
+
+    def _know(self, name: str, p: Tensor, module: nn.Module) -> str:
         known = self.names.get(id(p))
-        if known is not None and not known.startswith("parameter."):
+        if known is not None and not known.startswith(("parameter.", _UNLISTED)):
             return known
         optimizer = self.seen.parameters.pop(known).optimizer if known in self.seen.parameters else -1
         self.names[id(p)] = name
@@ -336,8 +348,8 @@ class Modules:
         for module in self._looking.unregistered.values():
             for own, p in module.named_parameters(recurse=False):
                 if id(p) not in self.names or self.names[id(p)].startswith("parameter."):
-                    place = sum("unregistered." in n for n in self.seen.parameters)
-                    name = self._know(f"unregistered.{place}.{type(module).__name__}.{own}", p, module, 0)
+                    place = sum(_UNLISTED in n for n in self.seen.parameters)
+                    name = self._know(f"{_UNLISTED}{place}.{type(module).__name__}.{own}", p, module)
                     self.seen.parameters[name].registered = False
         self._looking.unregistered.clear()
 
@@ -351,13 +363,13 @@ class Modules:
                     facts.order = place
         looking.order.clear()
 
-    def at_the_end(self, leaves: dict[int, Tensor], moved: dict[int, weakref.ref[Tensor]]) -> None:
+    def at_the_end(self, leaves: dict[int, Tensor]) -> None:
         """Note whether gradients are wanted and came, and what modules make of their inputs.
 
         Args:
             leaves: tensors that a loss's gradient was added to, by their ids.
-            moved: tensors of optimizers, by their ids.
         """
+        moved, held_by = self._watcher.optimizers.had, self._watcher.optimizers.holding()
         for index, facts in enumerate(self.seen.roots):
             if self._since.get(index, (-1,))[0] != self._watcher.losses.backwards:
                 facts.calls_after = facts.training_after = 0
@@ -387,12 +399,14 @@ class Modules:
                         facts.looks_ahead = _looks_ahead(
                             copy.deepcopy(whole).eval(), args, argument, 0 if ahead else 1
                         )
+            if module is not None and held_by is not None:
+                self._grown(module, self.seen.roots[index], held_by)
             for p in module.parameters() if module is not None else ():
                 self._last(p, leaves)
         for p in leaves.values():
             known = moved.get(id(p))
             if id(p) not in self.names and (known is None or known() is not p) and held(p):
-                name = self._know(f"unregistered.{len(self.seen.parameters)}", p, nn.Module(), 0)
+                name = self._know(f"{_UNLISTED}{len(self.seen.parameters)}", p, nn.Module())
                 self.seen.parameters[name].registered = False
                 self.seen.parameters[name].first = None  # it is too late to see whether it moves
             if held(p):

@@ -110,6 +110,7 @@ class CriterionCall:
         hits: how often each was predicted where it was the target.
         labels: the targets themselves in order, of at most 256 examples; None for dense targets.
         step: in which it was called.
+        made_by: the operation that made the prediction: ``softmax``, ``addmm``; empty where unknown.
     """
 
     name: str
@@ -132,6 +133,7 @@ class CriterionCall:
     hits: list[int] = field(default_factory=list)
     labels: Tensor | None = None
     step: int = 0
+    made_by: str = ""
 
 
 @dataclass

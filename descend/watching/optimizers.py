@@ -1,18 +1,113 @@
-"""What is set in an optimizer, noted whenever it changes."""
+"""Optimizers: which there are, what they hold, and what is set in them, noted whenever it changes."""
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watching.facts import OptimizerFacts
+from descend.watching.later import Later
+from descend.watching.moves import facts_of
+from descend.watching.observations import Observations
 from descend.watching.samples import spread
 
 _SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")
 MOST = 4000
 """How many changes are noted."""
+KEPT = 256
+"""Of how many optimizers it is known at the end what they hold."""
+
+
+class Optimizers:
+    """Those that take steps, by their numbers.
+
+    Args:
+        only: the one that is watched; None for every one.
+        seen: where they are noted.
+        names: of parameters, by their ids.
+        later: computes what is told of parameters that no module is known to have.
+
+    Attributes:
+        only: the one that is watched.
+        had: tensors that any of them was given, by their ids.
+    """
+
+    def __init__(self, only: Optimizer | None, seen: Observations, names: dict[int, str], later: Later):
+        self.only = only
+        self._seen, self._names, self._later = seen, names, later
+        self._known: dict[int, tuple[weakref.ref[Optimizer], int]] = {}
+        self._groups: list[list[dict[str, Any]]] = []
+        self._ages: dict[int, float] = {}
+        self.had: dict[int, weakref.ref[Tensor]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Optimizer, int]]:
+        """Yield the optimizers that there are yet, with their numbers."""
+        for reference, index in self._known.values():
+            optimizer = reference()
+            if optimizer is not None:
+                yield optimizer, index
+
+    def index(self, optimizer: Optimizer) -> int:
+        """Return the number of an optimizer; one that is new is noted with what it holds."""
+        known = self._known.get(id(optimizer))
+        if known is not None and known[0]() is optimizer:
+            return known[1]
+        seen = self._seen
+        facts = OptimizerFacts(type(optimizer).__name__, seen.steps + 1)
+        seen.optimizers.append(facts)
+        index = len(seen.optimizers) - 1
+        self._known[id(optimizer)] = weakref.ref(optimizer), index
+        if index < KEPT:
+            self._groups.append(optimizer.param_groups)
+        count = 0
+        for group in optimizer.param_groups:
+            names = group.get("param_names")
+            for i, p in enumerate(group["params"]):
+                known_tensor = self.had.get(id(p))
+                facts.again += known_tensor is not None and known_tensor() is p
+                self.had[id(p)] = weakref.ref(p)
+                given = names[i] if names else f"parameter.{index}.{count}" if index else f"parameter.{count}"
+                name = self._names.setdefault(id(p), given)
+                count += 1
+                facts.parameters.append(name)
+                known_facts = seen.parameters.get(name)
+                if known_facts is None:
+                    with torch.no_grad():
+                        known_facts = seen.parameters[name] = facts_of(name, p, "", False, self._later)
+                elif known_facts.optimizer >= 0 and known_facts.moved:
+                    known_facts.trained_before = True
+                known_facts.optimizer = index
+        note(optimizer, facts, seen.steps)
+        return index
+
+    def holding(self) -> dict[int, int] | None:
+        """Return the numbers of those that hold each parameter now, by its id; None where that is not known.
+
+        Groups may have been added since the first step. Steps by hand are known to hold what they began with.
+        """
+        if (
+            self.only is not None
+            or len(self._known) > KEPT
+            or any(not isinstance(o, Optimizer) for o, _ in self)
+        ):
+            return None
+        return {
+            id(p): i for i, groups in enumerate(self._groups) for group in groups for p in group["params"]
+        }
+
+    def look_at_state(self, optimizer: Optimizer, index: int) -> None:
+        """See whether an optimizer has lost what it had kept for its parameters."""
+        facts = self._seen.optimizers[index]
+        own = next(iter(optimizer.state.values()), None)
+        count = float(own["step"]) if isinstance(own, dict) and "step" in own else 0.0
+        if facts.stateful and (own is None or count < self._ages.get(index, 0.0)):
+            facts.resets += 1
+        self._ages[index] = count
 
 
 def note(optimizer: Optimizer, facts: OptimizerFacts, step: int) -> None:
@@ -63,9 +158,14 @@ def _plain(value: Any) -> Any:
     return float(value)
 
 
-def few(optimizer: Optimizer, count: int) -> list[Tensor]:
-    """Return some of an optimizer's parameters, the first and the last ones among them."""
-    return spread([p for group in optimizer.param_groups for p in group["params"]], count)
+def few(optimizer: Optimizer, count: int, turn: int = 0) -> list[Tensor]:
+    """Return some of an optimizer's parameters, evenly spaced, in each turn others.
+
+    By default the first and the last ones are among them.
+    """
+    every = [p for group in optimizer.param_groups for p in group["params"]]
+    turn %= max(1, len(every))
+    return spread(every[turn:] + every[:turn], count)
 
 
 def on_a_device(optimizer: Optimizer) -> bool:

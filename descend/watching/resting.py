@@ -32,7 +32,8 @@ COUNTED, WITH_LOSS = 3.5e-6, 10e-6
 """Seconds that a step takes longer: of which only is counted that it was, and of which the loss is seen."""
 IN_VAIN = 30
 """After so many announcements that no evaluation came after, they are no longer listened to."""
-_GRADLESS = (torch.no_grad, torch.inference_mode)
+GRADLESS = (torch.no_grad, torch.inference_mode)
+"""What switches gradients off."""
 
 
 @dataclass
@@ -62,7 +63,6 @@ class Rest:
         self._every = 1
         self._back = False
         self._entries: dict[int, _Steps] = {}
-        self._enters: list[tuple[Any, Callable[..., Any]]] = []
 
     def wanted(self) -> bool:
         """Whether steps are so short that hooks are in their way."""
@@ -85,16 +85,11 @@ class Rest:
         self.on, self._back = True, False
         self._until, self._from = watcher.next, watcher.seen.steps
         self._every = EVERY if self._much(WITH_LOSS, OF_LOSSES) else 1
-        for optimizer, index in watcher.optimizers():
+        for optimizer, index in watcher.optimizers:
             self._entries[id(optimizer)] = _Steps(weakref.ref(optimizer), index)
         self._take_away()
         self._stop = self._full = 0
         watcher.take_pre_hook()  # which nobody is among: this is called after a step
-        if self._heard < IN_VAIN:
-            for kind in _GRADLESS:
-                original = kind.__enter__
-                self._enters.append((kind, original))
-                kind.__enter__ = self._announced(original)  # type: ignore[method-assign]
 
     def end(self) -> None:
         """Bring the hooks back."""
@@ -104,9 +99,6 @@ class Rest:
         self._charge()
         self._entries.clear()
         self.on = False
-        while self._enters:
-            kind, original = self._enters.pop()
-            kind.__enter__ = original
         self._watcher.hand.rested()
         self._watcher.bring_pre_hook()
         self._bring_back()
@@ -172,6 +164,16 @@ class Rest:
                     note(optimizer, facts, entry.last)
                 entry.steps = 0
 
+    def entered(self, original: Callable[..., Any], *args: Any) -> Any:
+        """See that gradients are switched off: an evaluation may come."""
+        watcher = self._watcher
+        if not self.on:
+            if watcher.window is None and not watcher.looking.on:
+                watcher.expecting.begin()
+        elif self._heard < IN_VAIN:
+            self.announced()
+        return original(*args)
+
     def announced(self) -> None:
         """See that an evaluation may come."""
         if self.on and not self._back:
@@ -183,13 +185,7 @@ class Rest:
             self._back, self._stop, self._full = True, 0, 0
             self._heard += 1
             self._bring_back()
-
-    def _announced(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def enter(*args: Any) -> Any:
-            self.announced()
-            return original(*args)
-
-        return enter
+            watcher.expecting.begin()
 
     def found(self) -> None:
         """See that an evaluation came."""

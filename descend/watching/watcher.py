@@ -10,8 +10,7 @@ Nothing is ever changed: parameters, gradients, random generators, modes. What i
 from __future__ import annotations
 
 import time
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,15 +26,15 @@ from descend.watching.budget import Budget
 from descend.watching.by_hand import Hand
 from descend.watching.clearing import Clearing
 from descend.watching.clipping import Clipping
-from descend.watching.facts import OptimizerFacts
+from descend.watching.expecting import Expecting
 from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.losses import Losses
 from descend.watching.modules import Modules
-from descend.watching.moves import Before, Followed, facts_of, moves
+from descend.watching.moves import Before, Followed, moves
 from descend.watching.observations import Backward, NotFinite, Observations, Window
-from descend.watching.optimizers import few, note, on_a_device, stateful
-from descend.watching.resting import BEGINNING, HOOKED, Rest
+from descend.watching.optimizers import Optimizers, few, note, on_a_device, stateful
+from descend.watching.resting import BEGINNING, GRADLESS, HOOKED, Rest
 from descend.watching.samples import some
 
 FAILURES = 3
@@ -63,13 +62,13 @@ class Watcher:
         self.seen = Observations()
         self.budget = Budget(budget)
         self.examples = Examples()
-        self.only, self._only_optimizer = model, optimizer
+        self.only = model
         self.modules = Modules(self)
         self.later = Later()
         self.looking = Looking(
             lambda: self.seen.steps + 1, self.later, self.examples.criterion, self.modules.discovered
         )
-        self._optimizers: dict[int, tuple[weakref.ref[Any] | None, int]] = {}
+        self.optimizers = Optimizers(optimizer, self.seen, self.modules.names, self.later)
         self.undo: list[Callable[[], None]] = []
         self.window: Window | None = None
         self._before: Before | None = None
@@ -78,14 +77,12 @@ class Watcher:
         self.pending: Followed | None = None
         self.losses = Losses(self)
         self.counted = self._failures = 0
-        self.rest, self.hand = Rest(self), Hand(self)
+        self.rest, self.hand, self.expecting = Rest(self), Hand(self), Expecting(self)
         self.stepped = self.rest.around(self.guarded(lambda *given: self.after_step(*given)))
         self.withdraws = True
         self._pre_hook: Any = None
         self._stage = self._asks = False
         self._risks: list[tuple[str, str]] = []
-        self._had: dict[int, weakref.ref[Tensor]] = {}
-        self._counted: dict[int, float] = {}
         self._leaves: dict[int, Tensor] = {}
         self._traced: set[int] = set()
         self._step_began = self.cost = self.recent = 0.0
@@ -103,6 +100,8 @@ class Watcher:
         self.undo += [self.take_pre_hook, post.remove, self.losses.begin()]
         self._patch(nn.Module, "train", self.modules.train)
         self._patch(nn.Module, "load_state_dict", self.modules.load)
+        for kind in GRADLESS:
+            self._patch(kind, "__enter__", self.rest.entered)
         for kind in (Categorical, Normal, Bernoulli):
             self._patch(kind, "log_prob", self.looking.log_prob)
         self._patch(Bernoulli, "sample", self.looking.sample)
@@ -117,6 +116,7 @@ class Watcher:
     def let_go(self) -> None:
         """Cease to watch."""
         self.rest.end()
+        self.expecting.end()
         self.modules.leave_evaluation()
         self.budget.charge(self.cost)
         self.looking.switch_off()
@@ -137,9 +137,12 @@ class Watcher:
         self.later.settle()
         self.seen.clips = tuple((step, allowed, float(norm)) for step, allowed, norm in self._clipping.seen)
         self.seen.samples, self.seen.held_out = self.examples.samples(), self.examples.held_out()
+        for index, facts in enumerate(self.seen.optimizers):
+            facts.least_cleared = self._clearing.least(index)
         if self.counted:
             self.seen.accumulates = self.losses.backwards / self.counted
-        self.modules.at_the_end(self._leaves, self._had)
+        self.modules.at_the_end(self._leaves)
+        self.later.settle()
         self._leaves.clear()
         return self.seen
 
@@ -221,9 +224,9 @@ class Watcher:
         """Remember the gradients that a step has used, to see whether the next one begins without them."""
         self._clearing.clear()
         self._clipping.left.clear()
-        for optimizer, index in self.optimizers():
+        for optimizer, index in self.optimizers:
             if self.seen.optimizers[index].steps:
-                self._clearing.used(index, optimizer, 8)
+                self._clearing.used(index, optimizer, 8, self.seen.steps)
 
     def _due(self) -> bool:
         step = self.seen.steps
@@ -259,7 +262,7 @@ class Watcher:
         if self.window is not None:
             if not self._asks:  # no closure: there is nothing to see until the step is over
                 self.looking.pause()
-            self._look_at_state(optimizer, index)
+            self.optimizers.look_at_state(optimizer, index)
             with torch.no_grad():
                 self._before = Before(optimizer, self._asks)
         self.cost += time.perf_counter() - start
@@ -302,7 +305,7 @@ class Watcher:
         elif self._due():
             self.open()
         elif self.window is None and self.seen.steps <= BEGINNING:
-            self._clearing.used(index, optimizer, 2)
+            self._clearing.used(index, optimizer, 2, 2 * self.seen.steps)
         self._step_began = time.perf_counter()
         if not self.hand.steps:
             self._rest_if_wanted()
@@ -314,14 +317,7 @@ class Watcher:
 
     def watches(self, optimizer: Optimizer) -> bool:
         """Whether an optimizer is one that is watched."""
-        return self._only_optimizer is None or optimizer is self._only_optimizer
-
-    def optimizers(self) -> Iterator[tuple[Optimizer, int]]:
-        """Yield the optimizers that there are, with their numbers."""
-        for reference, index in self._optimizers.values():
-            optimizer = reference() if reference is not None else None
-            if optimizer is not None:
-                yield optimizer, index
+        return self.optimizers.only is None or optimizer is self.optimizers.only
 
     def about_to_step(self, optimizer: Optimizer) -> bool:
         """See that a step by hand may come; return whether it is one that is looked at."""
@@ -335,7 +331,7 @@ class Watcher:
             self.open()
             self.looking.pause()
         elif self.window is None and self.seen.steps <= BEGINNING:
-            self._clearing.used(self._index(optimizer), optimizer, 2)
+            self._clearing.used(self._index(optimizer), optimizer, 2, 2 * self.seen.steps)
         else:
             self._rest_if_wanted()
         return looked_at
@@ -395,50 +391,12 @@ class Watcher:
                 if moved.update > 0 and not known.moved:
                     known.moved = window.step
 
-    def known(self, optimizer: Optimizer) -> int | None:
-        """Return the number of an optimizer that has been seen before."""
-        known = self._optimizers.get(id(optimizer))
-        return known[1] if known is not None and (known[0] is None or known[0]() is optimizer) else None
-
     def _index(self, optimizer: Optimizer) -> int:
-        index = self.known(optimizer)
-        if index is not None:
-            return index
-        facts = OptimizerFacts(type(optimizer).__name__, self.seen.steps + 1)
-        self.seen.optimizers.append(facts)
-        index = len(self.seen.optimizers) - 1
-        self._optimizers[id(optimizer)] = weakref.ref(optimizer), index
-        count = 0
-        for group in optimizer.param_groups:
-            names = group.get("param_names")
-            for i, p in enumerate(group["params"]):
-                known_tensor = self._had.get(id(p))
-                facts.again += known_tensor is not None and known_tensor() is p
-                self._had[id(p)] = weakref.ref(p)
-                given = names[i] if names else f"parameter.{index}.{count}" if index else f"parameter.{count}"
-                name = self.modules.names.setdefault(id(p), given)
-                count += 1
-                facts.parameters.append(name)
-                known_facts = self.seen.parameters.get(name)
-                if known_facts is None:
-                    with torch.no_grad():
-                        known_facts = self.seen.parameters[name] = facts_of(name, p, "", False, self.later)
-                elif known_facts.optimizer >= 0 and known_facts.moved:
-                    known_facts.trained_before = True
-                known_facts.optimizer = index
-        note(optimizer, facts, self.seen.steps)
-        if 1 < len(self.seen.optimizers) <= STAGES:
+        before = len(self.seen.optimizers)
+        index = self.optimizers.index(optimizer)
+        if 1 < len(self.seen.optimizers) <= STAGES and len(self.seen.optimizers) > before:
             self.next, self._stage = self.seen.steps + 1, True
         return index
-
-    def _look_at_state(self, optimizer: Optimizer, index: int) -> None:
-        """See whether an optimizer has lost what it had kept for its parameters."""
-        facts = self.seen.optimizers[index]
-        own = next(iter(optimizer.state.values()), None)
-        count = float(own["step"]) if isinstance(own, dict) and "step" in own else 0.0
-        if facts.stateful and (own is None or count < self._counted.get(index, 0.0)):
-            facts.resets += 1
-        self._counted[index] = count
 
     # Backward ---------------------------------------------------------------------------------------
     def before_backward(self, loss: Tensor) -> None:
@@ -449,7 +407,7 @@ class Watcher:
     def after_backward(self, loss: Tensor) -> None:
         """See that it was."""
         if self.window is not None:
-            self._clipping.see(optimizer for optimizer, _ in self.optimizers())
+            self._clipping.see(optimizer for optimizer, _ in self.optimizers)
         self.hand.ends(loss)
 
     def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
@@ -488,7 +446,7 @@ class Watcher:
         self.seen.not_finite = NotFinite(self.seen.steps + 1, *found)
 
     def _broken_parameter(self) -> str:
-        for optimizer, _ in self.optimizers():
+        for optimizer, _ in self.optimizers:
             for p in few(optimizer, 64):
                 if not bool(torch.isfinite(some(p, 512)).all()):
                     return self.modules.names.get(id(p), "")

@@ -15,6 +15,7 @@ import descend
 from descend.errors import UsageError
 from descend.watching import resting
 from descend.watching.clearing import Clearing
+from descend.watching.optimizers import Optimizers
 from descend.watching.script import watched
 from descend.watching.watcher import Watcher
 
@@ -636,7 +637,7 @@ def test_after_a_failure_of_its_own_a_watcher_looks_again(monkeypatch):
 
         return see
 
-    monkeypatch.setattr(Watcher, "_look_at_state", fails(Watcher._look_at_state))
+    monkeypatch.setattr(Optimizers, "look_at_state", fails(Optimizers.look_at_state))
     model, (x, y) = network(), data()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with descend.watch() as watch:
