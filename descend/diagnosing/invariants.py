@@ -29,15 +29,15 @@ def missing_zero_grad(seen: Observations) -> Iterable[Suspicion]:
         if not found:
             continue
         share = found / looked
+        part = median(w.stale for w in stale) if stale else 1
+        what = "all parameters" if part == 1 else f"{part:.0%} of the parameters"
         times, uncleared = optimizer.least_cleared
         if times >= 4 and uncleared / times > share:  # others are
-            looked, found, share = times, uncleared, uncleared / times
+            looked, found, share, what = times, uncleared, uncleared / times, "some parameters"
         confidence = 0.97 if share >= 0.9 and looked > 1 else 0.93 if share >= 0.4 else 0.6
         if any(2 * optimizer.steps <= other.steps for other in seen.optimizers):
             confidence = min(confidence, 0.45)  # it may gather gradients over another optimizer's steps
-        part = median(w.stale for w in stale) if stale else 1
         first = stale[0].step if stale else optimizer.first + 1
-        what = "all parameters" if part == 1 else f"{part:.0%} of the parameters"
         yield Suspicion(
             "missing-zero-grad",
             confidence,

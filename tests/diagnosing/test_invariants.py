@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -302,6 +303,75 @@ def dead() -> nn.Module:
     return loop(nn.Sequential(first, nn.ReLU(), nn.Linear(16, 1)))
 
 
+def by_hand(left_out: int) -> list[Tensor]:
+    """Steps by hand, in which some of the gradients are never cleared."""
+    x, y = data()
+    own = [torch.randn(4, 16) / 2, torch.zeros(16), torch.randn(16, 1) / 4, torch.zeros(1)]
+    for p in own:
+        p.requires_grad_()
+    for _ in range(24):
+        ((torch.tanh(x @ own[0] + own[1]) @ own[2] + own[3] - y) ** 2).mean().backward()
+        with torch.no_grad():
+            for i, p in enumerate(own):
+                assert p.grad is not None
+                p -= 0.02 * p.grad
+                if i != left_out:
+                    p.grad = None
+    return own
+
+
+def growing(given: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A network that gets one more block, which its optimizer is given or not."""
+    model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+    optimizer = adam(model)
+    loop(model, optimizer)
+    block = nn.Sequential(nn.Linear(16, 16), nn.Tanh())
+    model.insert(2, block)
+    if given:
+        optimizer.add_param_group({"params": list(block.parameters())})
+    loop(model, optimizer)
+    return model, optimizer
+
+
+class Averaged(nn.Module):
+    """A copy whose weights trail a model's own; or which the model asks in each of its calls."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(model).requires_grad_(False)
+
+    @torch.no_grad()
+    def follow(self, model: nn.Module) -> None:
+        for own, other in zip(self.module.parameters(), model.parameters(), strict=True):
+            own.lerp_(other, 0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x)
+
+
+def averaged(mode: bool, each_step: bool = False) -> object:
+    """An average is judged after every eighth of many steps; or asked for targets in each of them."""
+    x, y = data()
+    model = network(nn.Dropout(0.3))
+    copied = Averaged(model).train(mode)
+    optimizer = adam(model)
+    for step in range(64):
+        told = torch.zeros(64, 1)
+        if each_step:
+            with torch.no_grad():
+                told = copied(x)
+        optimizer.zero_grad()
+        ((model(x) - y).square().mean() + 0.1 * (model(x) - told).square().mean()).backward()
+        optimizer.step()
+        copied.follow(model)
+        if step % 8 == 7 and not each_step:
+            model.eval()
+            with torch.no_grad():
+                nn.functional.mse_loss(copied(x), y)
+            model.train()
+    return model, copied
+
+
 class Letters(nn.Module):
     """Reads the mean of all tokens, or what stands at the first place only."""
 
@@ -325,11 +395,13 @@ FAULTY: dict[str, tuple[str, Callable[[], object]]] = {
     "cleared once an epoch": ("missing-zero-grad", lambda: loop(network(), clear=lambda step: step % 8 == 0)),
     "a generator's": ("missing-zero-grad", lambda: gan(False)),
     "two optimizers": ("missing-zero-grad", lambda: muon_and_adam(False)),
+    "one of four tensors": ("missing-zero-grad", lambda: by_hand(1)),
     "made each step": ("optimizer-recreated", lambda: recreated(1)),
     "made each epoch": ("optimizer-recreated", lambda: recreated(4)),
     "state emptied": ("optimizer-recreated", emptied),
     "layers in a list": ("parameters-not-in-optimizer", lambda: loop(Hiding(True))),
     "a layer left out": ("parameters-not-in-optimizer", lambda: without(network(), "2.weight", "2.bias")),
+    "a block that came later": ("parameters-not-in-optimizer", lambda: growing(False)),
     "a layer replaced": ("parameters-not-in-optimizer", replaced),
     "cut from the graph": ("frozen-parameters", lambda: loop(Trunk(cut=True))),
     "never trained, no gradient": ("frozen-parameters", lambda: frozen(2)),
@@ -340,6 +412,7 @@ FAULTY: dict[str, tuple[str, Callable[[], object]]] = {
         "evaluating-in-train-mode",
         lambda: modes(lambda step: True, "train", nn.Dropout(0.2)),
     ),
+    "an average in training mode": ("evaluating-in-train-mode", lambda: averaged(True)),
     "evaluated with gradients": ("evaluating-in-train-mode", lambda: last_call(True)),
     "dropout whatever the mode": ("evaluating-in-train-mode", lambda: then_evaluated(Trunk(noise=True))),
     "dropout in a graph": ("evaluating-in-train-mode", lambda: graph(False)),
@@ -355,6 +428,10 @@ SOUND: dict[str, Callable[[], object]] = {
     "no state to lose": lambda: recreated(1, momentum=0.0),
     "two stages": lambda: recreated(12),
     "layers in a module list": lambda: loop(Hiding(False)),
+    "steps by hand": lambda: by_hand(-1),
+    "a block that came later": lambda: growing(True),
+    "an average": lambda: averaged(False),
+    "an average as a teacher": lambda: averaged(True, each_step=True),
     "frozen after training": lambda: frozen(2, trained=True),
     "a small rate": lambda: still(1e-4),
     "modes set": lambda: modes(lambda step: True),

@@ -57,6 +57,10 @@ WRONG = {
         "softmax-before-cross-entropy",
         lambda m, x, y, k: F.binary_cross_entropy_with_logits(m(x)[:, 0].sigmoid(), (y > 1).float()),
     ),
+    "second head": (
+        "softmax-before-cross-entropy",
+        lambda m, x, y, k: F.cross_entropy(m(x), y) + F.cross_entropy(m(x).softmax(1), y),
+    ),
     "no logarithm": ("softmax-before-cross-entropy", lambda m, x, y, k: F.nll_loss(m(x).softmax(1), y)),
     "minus": ("wrong-loss-sign", lambda m, x, y, k: -F.cross_entropy(m(x), y)),
     "minus in an own loss": ("wrong-loss-sign", lambda m, x, y, k: -(m(x) - x[:, :3]).square().mean()),

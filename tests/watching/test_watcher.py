@@ -15,7 +15,9 @@ import descend
 from descend.errors import UsageError
 from descend.watching import resting
 from descend.watching.clearing import Clearing
+from descend.watching.graph import source
 from descend.watching.optimizers import Optimizers
+from descend.watching.resting import Rest
 from descend.watching.script import watched
 from descend.watching.watcher import Watcher
 
@@ -123,13 +125,17 @@ def test_everything_is_the_same_bits_with_and_without(loop, name):
 
 def test_nothing_is_left_behind():
     """Hooks, modes and patched functions are gone, and neither model nor optimizer is kept alive."""
-    before = torch.autograd.backward, nn.Module.train, DataLoader.__iter__, nn.Module.load_state_dict
+
+    def patched():
+        switches = torch.no_grad.__enter__, torch.inference_mode.__enter__, nn.Module.train, torch.compile
+        return *switches, torch.autograd.backward, DataLoader.__iter__, nn.Module.load_state_dict
+
+    before = patched()
     model = network()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with descend.watch(model, optimizer) as watch:
         plain(model, optimizer, 5)
-    after = torch.autograd.backward, nn.Module.train, DataLoader.__iter__, nn.Module.load_state_dict
-    assert before == after
+    assert before == patched()
     assert not model._forward_pre_hooks and not torch.overrides._get_current_function_mode_stack()
     steps = watch.steps
     plain(model, optimizer, 3)
@@ -798,3 +804,48 @@ def test_a_step_that_asks_a_closure_once_is_seen_like_one_that_finds_its_gradien
             assert (a.gradient, a.update) == (b.gradient, b.update)
             assert a.cosine == pytest.approx(b.cosine, nan_ok=True)
             assert one.step == 1 or a.before_clipping == b.before_clipping > a.gradient
+
+
+@pytest.mark.parametrize("resting", [True, False])
+def test_modules_that_are_only_evaluated_are_known_and_parts_of_a_model_are_not(monkeypatch, resting):
+    """A copy is found when gradients are switched off; what a model asks itself so is a part of it."""
+    monkeypatch.setattr(Rest, "wanted", lambda self: resting and self._watcher.seen.steps > 4)
+
+    class Siamese(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.online, self.target = network(), network()
+
+        def forward(self, x):
+            with torch.no_grad():
+                told = self.target(x)
+            return self.online(x) - told
+
+    model, (x, y) = Siamese(), data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    copied = copy.deepcopy(model.online).eval()
+    with descend.watch(budget=0.03) as watch:
+        for step in range(40):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            if step % 10 == 9:
+                with torch.no_grad():
+                    F.cross_entropy(copied(x), y)
+    roots = watch.seen.roots
+    assert [(r.kind, bool(r.calls)) for r in roots] == [("Siamese", True), ("Sequential", False)]
+    assert roots[1].calls_without >= 3 and {e.root for e in watch.seen.evaluations} == {1}
+
+
+def test_an_operation_is_told_whatever_form_its_result_has():
+    x = torch.randn(6, 4, requires_grad=True)
+    told = x.sigmoid()
+    for same in (
+        told,
+        told[:, 0],
+        told.T.reshape(-1),
+        told[told > 0.5].double(),
+        told.clamp(0.1, 0.9).unbind()[0],
+    ):
+        assert source(same) == "sigmoid"
+    assert source(x.softmax(1).log()) == "log" and source(x) == "" and source(told + 1) == "add"
