@@ -54,11 +54,12 @@ class Rest:
 
     Attributes:
         on: whether it does.
+        deaf: whether no evaluation comes though gradients are switched off.
     """
 
     def __init__(self, watcher: Watcher):
         self._watcher = watcher
-        self.on = False
+        self.on = self.deaf = False
         self._until = self._from = self._stop = self._full = self._heard = self._passed = 0
         self._every = 1
         self._back = False
@@ -167,7 +168,9 @@ class Rest:
     def entered(self, original: Callable[..., Any], *args: Any) -> Any:
         """See that gradients are switched off: an evaluation may come."""
         watcher = self._watcher
-        if not self.on:
+        if self.deaf:
+            pass
+        elif not self.on:
             if watcher.window is None and not watcher.looking.on:
                 watcher.expecting.begin()
         elif self._heard < IN_VAIN:

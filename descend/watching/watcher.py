@@ -411,7 +411,11 @@ class Watcher:
         self.hand.ends(loss)
 
     def _clip(self, original: Callable[..., Any], parameters: Any, *args: Any, **kwargs: Any) -> Any:
-        out = original(parameters, *args, **kwargs)
+        self.rest.deaf = True  # gradients are switched off in it, five times
+        try:
+            out = original(parameters, *args, **kwargs)
+        finally:
+            self.rest.deaf = False
         self._clipping.clipped(self.seen.steps + 1, self.window is not None, out, args, kwargs)
         return out
 
