@@ -34,6 +34,9 @@ def missing_zero_grad(seen: Observations) -> Iterable[Suspicion]:
         times, uncleared = optimizer.least_cleared
         if times >= 4 and uncleared / times > share:  # others are
             looked, found, share, what = times, uncleared, uncleared / times, "some parameters"
+        since = [w for w in own if stale and w.step >= stale[0].step]
+        if len(since) >= 3 and len(stale) == len(since):
+            share = max(share, 0.8)  # from some step on
         confidence = 0.97 if share >= 0.9 and looked > 1 else 0.93 if share >= 0.4 else 0.6
         if any(2 * optimizer.steps <= other.steps for other in seen.optimizers):
             confidence = min(confidence, 0.45)  # it may gather gradients over another optimizer's steps
@@ -115,17 +118,20 @@ def training_in_eval_mode(seen: Observations) -> Iterable[Suspicion]:
         wrong = [w for w in own if not w.modes[index]]
         # Of steps that were not looked at it is not known whose they were.
         overall = root.trained_in_eval / root.trained if root.trained and all(trains) else 0.0
-        share = max(len(wrong) / len(own), overall)
+        left = root.asked >= 4 and root.asked_in_eval / root.asked > 0.6
+        share = max(len(wrong) / len(own), overall, root.asked_in_eval / root.asked if left else 0.0)
         known = [p for name in names if (p := seen.parameters.get(name)) is not None]
         before = sum(p.trained_before for p in known) > 0.5 * max(1, len(known))
         layers = _where_modes_matter(root)
-        if wrong or (root.trained >= 10 and overall >= 0.3):
+        if wrong or left or (root.trained >= 10 and overall >= 0.3):
             confidence = 0.93 if share >= 0.9 else 0.9 if share >= 0.3 else 0.4
             if root.mode_matters == ["forward"]:
                 confidence -= 0.15
             if before and len({o.first for o in seen.optimizers}) <= 8:
                 confidence *= 0.45  # what was trained before may be fine-tuned with its statistics kept
             since = "" if share >= 0.9 or not wrong else f", from step {wrong[0].step} on"
+            if left:
+                since += f", and in {root.asked_in_eval} of {root.asked} steps after it was set to evaluation"
             yield Suspicion(
                 "training-in-eval-mode",
                 confidence,
@@ -216,16 +222,21 @@ def _is_copy(seen: Observations, root: RootFacts) -> bool:
 def _copy_awake(seen: Observations, root: RootFacts, own: list[Evaluation]) -> Iterable[Suspicion]:
     """Tell of a copy (of averaged weights) that is judged in training mode, in which copies are made."""
     judged = [e for e in own if e.criteria or e.accuracy == e.accuracy]
-    wrong = [e for e in judged if e.training == e.calls]
-    if not wrong or often(seen, len(own)) or any(_repeats(e) for e in own):
+    others = [e for e in seen.evaluations if seen.roots[e.root] is not root]
+    careful = bool(others) and all(not e.training for e in others)
+    looked_at = judged or own
+    wrong = [e for e in looked_at if e.training == e.calls]
+    if own[-1].training < own[-1].calls or often(seen, len(own)) or any(_repeats(e) for e in own):
+        return  # statistics of averaged weights are taken in training mode, before
+    if not wrong or not (judged or careful):
         return
     yield Suspicion(
         "evaluating-in-train-mode",
-        0.9 if len(wrong) == len(judged) else 0.3,
+        0.3 if len(wrong) < len(looked_at) else 0.9 if judged else 0.82,
         f"{root.kind}, which has the parameters of the module that is trained, is only evaluated, and was in "
-        f"training mode in {len(wrong)} of {len(judged)} evaluations that were looked at: "
+        f"training mode in {len(wrong)} of {len(looked_at)} evaluations that were looked at: "
         f"{_where_modes_matter(root)} acts otherwise there. A copy has its own mode.",
-        certain=len(wrong) == len(judged),
+        certain=len(wrong) == len(judged) > 0,
         where=_where_modes_matter(root),
         step=wrong[0].step,
     )

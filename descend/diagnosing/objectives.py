@@ -196,7 +196,20 @@ def loss_broadcast(seen: Observations) -> Iterator[Suspicion]:
             f"{what} was taken of predictions of shape {call.prediction} and targets of shape {call.target}"
         )
         together = _together(call.prediction, call.target)
-        if p == t and together > p:
+        square = call.prediction[-2:] == (*call.target, *call.target)
+        if call.name not in ("difference", "product") and square:
+            yield Suspicion(
+                "loss-broadcast",
+                0.95,
+                f"{shapes}: as many predictions for each target as there are targets. Something of shape "
+                f"({call.target[0]}, 1) met something of shape ({call.target[0]},) on the way.",
+                certain=True,
+                where=call.name,
+                step=call.step,
+            )
+            return
+        column = len(call.target) == 1 and call.prediction[-2:] == (*call.target, 1)
+        if together > max(p, t) and (p == t or column):
             yield Suspicion(
                 "loss-broadcast",
                 0.8 if call.name == "product" else 0.96,

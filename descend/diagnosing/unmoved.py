@@ -62,6 +62,17 @@ def parameters_not_in_optimizer(seen: Observations) -> Iterable[Suspicion]:
         left = [p for p in known if p.registered and _is_left(p)]
         if not left or hidden:
             continue
+        if len(left) == len(known) and _left_behind(seen, root):
+            yield Suspicion(
+                "parameters-not-in-optimizer",
+                0.95,
+                f"None of the {len(known)} parameters of {root.kind} that have gradients now is one that an "
+                "optimizer was given: those have had no gradient since. The module was replaced (by a copy), "
+                "and its optimizer was not.",
+                certain=True,
+                where=root.kind,
+            )
+            continue
         confidence = 0.95 if moving or strangers else 0.85
         if not moving and all(p.trained_before for p in known):
             continue
@@ -97,6 +108,14 @@ def parameters_not_in_optimizer(seen: Observations) -> Iterable[Suspicion]:
             where=_layers(hidden),
             step=1,
         )
+
+
+def _left_behind(seen: Observations, root: RootFacts) -> bool:
+    """Whether optimizers find no gradients whenever a module is trained, though they once found some."""
+    index = next(i for i, one in enumerate(seen.roots) if one is root)
+    own = [w for w in seen.windows if index in w.modes and w.backwards]
+    before = [w for w in seen.windows if index not in w.modes and w.moved]
+    return len(own) >= 2 and bool(before) and all(w.missing and not w.moved for w in own)
 
 
 def _is_left(p: ParameterFacts) -> bool:

@@ -112,6 +112,8 @@ class RootFacts:
         trained: those that a backward followed.
         trained_in_eval: those of them in evaluation mode.
         modes_set: how often ``train()`` or ``eval()`` was called on it.
+        asked: in how many steps after it was set to evaluation it was asked for its mode.
+        asked_in_eval: in how many of them it was in evaluation mode.
         calls_after: calls with gradients enabled after the last backward: an evaluation that does not say so.
         training_after: those of them in training mode.
         always: functions that act as in training though the module is set to evaluation (``dropout``).
@@ -138,6 +140,8 @@ class RootFacts:
     trained: int = 0
     trained_in_eval: int = 0
     modes_set: int = 0
+    asked: int = 0
+    asked_in_eval: int = 0
     calls_after: int = 0
     training_after: int = 0
     always: list[str] = field(default_factory=list)

@@ -317,9 +317,11 @@ class Looking(TorchFunctionMode):
             self._layer(f"{where + '.' if where else ''}{name}:{count}", name, None, given, out, grad)
 
     def _difference(self, a: Tensor, b: Tensor, out: Tensor, name: str = "difference") -> None:
-        """See (n, 1) − (n): what was meant as n differences becomes n²."""
+        """See (n, 1) − (n): what was meant as n differences becomes n²; or (m, n, 1) − (n), m times that."""
         one_of_them = a.requires_grad != b.requires_grad or not _enabled()  # else a table of pairs is meant
-        if self._in_model() or a.numel() != b.numel() or out.numel() <= a.numel() or not one_of_them:
+        if self._in_model() or out.numel() <= max(a.numel(), b.numel()) or not one_of_them:
+            return
+        if a.numel() != b.numel() and not (_column(a, b) or _column(b, a)):
             return
         prediction, target = (b, a) if b.requires_grad else (a, b)
         shapes = tuple(prediction.shape), tuple(target.shape)
@@ -386,6 +388,11 @@ def _alive(out: Tensor) -> Tensor:
         part = part[(slice(None),) * place + (slice(None, None, min(stride, 4)),)]
     others = [d for d in range(out.dim()) if d != unit]
     return (part > 0).any(dim=others[0]) if len(others) == 1 else part.amax(others) > 0
+
+
+def _column(x: Tensor, row: Tensor) -> bool:
+    """Whether (..., n, 1) meets (n)."""
+    return x.dim() >= 3 and row.dim() == 1 and len(row) > 1 and x.shape[-2:] == (len(row), 1)
 
 
 def _made_of(prediction: Tensor, given: Tensor) -> bool:

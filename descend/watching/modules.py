@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,9 +15,7 @@ from torch.utils.data import RandomSampler, SequentialSampler
 from descend.watching.facts import LoaderFacts, RootFacts
 from descend.watching.moves import facts_of
 from descend.watching.observations import Batch, Evaluation
-from descend.watching.probing import first, probe, silent
-from descend.watching.reach import reach
-from descend.watching.samples import fingerprint, held, mapped, some
+from descend.watching.samples import fingerprint, mapped
 
 if TYPE_CHECKING:
     from descend.watching.watcher import Watcher
@@ -35,10 +31,8 @@ KEPT = 4
 """How many modules that a person calls are kept until the end."""
 ACTS = 200
 """Evaluations from which on they are many (an agent acts), and are seen as far as half the budget goes."""
-_UNLISTED = "unregistered."
+UNLISTED = "unregistered."
 """What the names of parameters begin with that their module does not list."""
-PROBED = 20_000_000
-"""Up to how many parameters a module is copied to ask what it makes of its inputs."""
 
 
 class Modules:
@@ -49,6 +43,9 @@ class Modules:
 
     Attributes:
         names: of parameters, by their ids.
+        given: what those were given last in a step that was looked at, by their numbers.
+        kept: some of them, as a script's functions return before they can be asked at the end.
+        since: (how many backward passes there had been, mode) when they were called last, by their numbers.
     """
 
     def __init__(self, watcher: Watcher):
@@ -56,12 +53,12 @@ class Modules:
         self.names: dict[int, str] = {}
         self._roots: dict[int, tuple[weakref.ref[nn.Module], int]] = {}
         self._loaded: set[int] = set()
-        self._given: dict[int, tuple[Any, ...]] = {}
+        self.given: dict[int, tuple[Any, ...]] = {}
         self._evaluation: Evaluation | None = None
         self._look_at: Evaluation | None = None
         self._looked, self._next_look, self._spent, self.look_cost = 0, 1, 0.0, 0.0
-        self._kept: list[nn.Module] = []
-        self._since: dict[int, tuple[int, bool]] = {}
+        self.kept: list[nn.Module] = []
+        self.since: dict[int, tuple[int, bool]] = {}
         self._hooks: list[tuple[weakref.ref[nn.Module], Any]] = []
         self._loaders: weakref.WeakKeyDictionary[Any, LoaderFacts] = weakref.WeakKeyDictionary()
 
@@ -123,8 +120,8 @@ class Modules:
         index = len(self.seen.roots)
         self.seen.roots.append(facts)
         self._roots[id(module)] = weakref.ref(module), index
-        if len(self._kept) < KEPT:  # a script's functions return before it can be asked at the end
-            self._kept.append(module)
+        if len(self.kept) < KEPT:
+            self.kept.append(module)
         if type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None):
             self._watcher.is_compiled()
         same = sum(one.kind == facts.kind for one in self.seen.roots)
@@ -138,22 +135,13 @@ class Modules:
                 if is_lazy(p):
                     continue
                 full = prefix + (f"{name}.{own}" if name else own)
-                facts.parameters.append(self._know(full, p, part))
+                facts.parameters.append(self.know(full, p, part))
         return index
 
-    def _grown(self, module: nn.Module, facts: RootFacts, held: dict[int, int]) -> None:
-        """Note parameters that a module has come to have since its first call, and who holds them."""
-        for name, part in module.named_modules():
-            for own, p in part.named_parameters(recurse=False):
-                if self.names.get(id(p), _UNLISTED).startswith(_UNLISTED) and not is_lazy(p):
-                    full = f"{name}.{own}" if name else own
-                    full = f"{facts.kind}.{full}" if full in self.seen.parameters else full
-                    facts.parameters.append(self._know(full, p, part))
-                    self.seen.parameters[full].optimizer = held.get(id(p), -1)
-
-    def _know(self, name: str, p: Tensor, module: nn.Module) -> str:
+    def know(self, name: str, p: Tensor, module: nn.Module) -> str:
+        """Note a parameter of a module; return the name that it is known by."""
         known = self.names.get(id(p))
-        if known is not None and not known.startswith(("parameter.", _UNLISTED)):
+        if known is not None and not known.startswith(("parameter.", UNLISTED)):
             return known
         optimizer = self.seen.parameters.pop(known).optimizer if known in self.seen.parameters else -1
         self.names[id(p)] = name
@@ -202,7 +190,7 @@ class Modules:
                 elif not self._watcher.compiled:
                     self._looking.switch_on(module)
                 window.modes[index] = matters
-                self._given[index] = args
+                self.given[index] = args
                 facts.inputs = max(facts.inputs, sum(isinstance(a, Tensor) for a in args))
                 if given is not None:
                     window.batches.append(self._batch(given, True, index))
@@ -256,8 +244,8 @@ class Modules:
         facts.calls += 1
         facts.calls_in_eval += not training
         self._evaluation = None
-        since, trained = self._since.get(index, (-1, False))
-        self._since[index] = self._watcher.losses.backwards, training
+        since, trained = self.since.get(index, (-1, False))
+        self.since[index] = self._watcher.losses.backwards, training
         if since != self._watcher.losses.backwards:
             if since >= 0:  # a backward came after the call before
                 facts.trained += 1
@@ -322,16 +310,17 @@ class Modules:
                 of,
             )
 
-    def train(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
-        """See that the mode of a module is set."""
+    def known(self, module: nn.Module) -> RootFacts | None:
+        """Return what is known of a module that a person calls."""
         known = self._roots.get(id(module))
-        if known is not None:
-            self.seen.roots[known[1]].modes_set += 1
-            if not mode:
-                self._watcher.rest.announced()
-            elif self._looking.on and self._watcher.window is None:
-                self.leave_evaluation()  # which is over: what comes next may be many small operations
-        return original(module, mode)
+        return self.seen.roots[known[1]] if known is not None and known[0]() is module else None
+
+    def alive(self) -> Iterator[tuple[int, nn.Module]]:
+        """Yield the modules that a person calls, with their numbers, as far as they are there yet."""
+        for reference, index in list(self._roots.values()):
+            module = reference()
+            if module is not None:
+                yield index, module
 
     def load(self, original: Callable[..., Any], module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         """See that a state is loaded into a module."""
@@ -348,8 +337,8 @@ class Modules:
         for module in self._looking.unregistered.values():
             for own, p in module.named_parameters(recurse=False):
                 if id(p) not in self.names or self.names[id(p)].startswith("parameter."):
-                    place = sum(_UNLISTED in n for n in self.seen.parameters)
-                    name = self._know(f"{_UNLISTED}{place}.{type(module).__name__}.{own}", p, module)
+                    place = sum(UNLISTED in n for n in self.seen.parameters)
+                    name = self.know(f"{UNLISTED}{place}.{type(module).__name__}.{own}", p, module)
                     self.seen.parameters[name].registered = False
         self._looking.unregistered.clear()
 
@@ -363,74 +352,6 @@ class Modules:
                     facts.order = place
         looking.order.clear()
 
-    def at_the_end(self, leaves: dict[int, Tensor]) -> None:
-        """Note whether gradients are wanted and came, and what modules make of their inputs.
-
-        Args:
-            leaves: tensors that a loss's gradient was added to, by their ids.
-        """
-        moved, held_by = self._watcher.optimizers.had, self._watcher.optimizers.holding()
-        for index, facts in enumerate(self.seen.roots):
-            if self._since.get(index, (-1,))[0] != self._watcher.losses.backwards:
-                facts.calls_after = facts.training_after = 0
-        for reference, index in self._roots.values():
-            module = reference()
-            args = self._given.pop(index, None)
-            if module is not None and args is not None and index < KEPT:
-                own = sum(p.numel() for p in module.parameters())
-                facts = self.seen.roots[index]
-                asked, whole = False, module
-                inner = getattr(module, "module", None)
-                if type(module).__name__ == "DistributedDataParallel" and isinstance(inner, nn.Module):
-                    whole = inner  # the calls of the outer one wait for other processes
-                cut = any(type(p).__name__ == "DTensor" for p in module.parameters())
-                with suppress(Exception):  # of a form that cannot be copied or cut: it is not measured
-                    asked = own <= PROBED and not cut and probe(whole, args, facts)
-                with suppress(Exception):
-                    facts.silent = self._silent(whole, args, leaves)
-                if not asked:
-                    self.seen.not_measured.append(f"what {facts.kind} makes of its inputs")
-                else:
-                    with suppress(Exception), torch.random.fork_rng():
-                        facts.reach = tuple(reach(copy.deepcopy(whole).eval(), args))
-                if facts.copies is not None and not cut:
-                    argument, ahead, _ = facts.copies
-                    with suppress(Exception), torch.random.fork_rng(), torch.no_grad():
-                        facts.looks_ahead = _looks_ahead(
-                            copy.deepcopy(whole).eval(), args, argument, 0 if ahead else 1
-                        )
-            if module is not None and held_by is not None:
-                self._grown(module, self.seen.roots[index], held_by)
-            for p in module.parameters() if module is not None else ():
-                self._last(p, leaves)
-        for p in leaves.values():
-            known = moved.get(id(p))
-            if id(p) not in self.names and (known is None or known() is not p) and held(p):
-                name = self._know(f"{_UNLISTED}{len(self.seen.parameters)}", p, nn.Module())
-                self.seen.parameters[name].registered = False
-                self.seen.parameters[name].first = None  # it is too late to see whether it moves
-            if held(p):
-                self._last(p, leaves)
-        self._kept.clear()
-
-    def _silent(self, module: nn.Module, args: Any, leaves: dict[int, Tensor]) -> tuple[str, ...]:
-        """Return the names of parameters that no gradient reaches, if they make no difference either."""
-        left = {
-            name: self.names[id(p)]
-            for name, p in module.named_parameters()
-            if p.requires_grad and p.grad is None and leaves.get(id(p)) is not p and id(p) in self.names
-        }
-        return tuple(left.values()) if left and silent(module, args, list(left)) else ()
-
-    def _last(self, p: Tensor, leaves: dict[int, Tensor]) -> None:
-        facts = self.seen.parameters.get(self.names.get(id(p), ""))
-        if facts is None:
-            return
-        facts.requires_grad = p.requires_grad
-        facts.reached = p.grad is not None or leaves.get(id(p)) is p
-        if facts.first is not None:
-            facts.changed = not torch.equal(some(p, 512).cpu(), facts.first)
-
     # Data -------------------------------------------------------------------------------------------
     def iterate(self, original: Callable[..., Any], loader: Any) -> Any:
         """See that a data loader is begun."""
@@ -440,41 +361,6 @@ class Modules:
             self.seen.loaders.append(facts)
         facts.iterators += 1
         return original(loader)
-
-
-def _looks_ahead(module: nn.Module, args: tuple[Any, ...], argument: int, own_too: int) -> bool:
-    """Return whether what is told of early places changes with the last place of an argument.
-
-    Args:
-        module: it.
-        args: of one of its calls.
-        argument: which of them.
-        own_too: 1 where that place itself must not change either.
-    """
-    x = args[argument]
-    if not isinstance(x, Tensor) or x.dim() not in (2, 3) or len(x) < 2:
-        return False
-    x = x.detach()[:8]
-    rest = [a.detach()[:8] if isinstance(a, Tensor) and a.dim() and len(a) > 1 else a for a in args]
-    before = first(module(*rest))
-    if before is None or before.dim() not in (2, 3):
-        return False
-    for place in range(1, x.dim()):
-        length = x.shape[place]
-        own = next((d for d in range(1, before.dim()) if before.shape[d] == length), None)
-        if length < 4 or own is None:
-            continue
-        other = x.clone()
-        other.select(place, -1).copy_(x.select(place, -1).roll(1, 0))
-        if torch.equal(other, x):
-            continue
-        after = first(module(*rest[:argument], other, *rest[argument + 1 :]))
-        if after is None:
-            continue
-        changed = (after - before).narrow(own, 0, length - 1 + own_too).abs().amax()
-        if bool(changed > 1e-4 * before.abs().amax()):
-            return True
-    return False
 
 
 def _drops(part: nn.Module) -> bool:

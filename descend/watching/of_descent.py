@@ -129,7 +129,7 @@ class DescentWatcher(Watcher):
         self.descent.around_backward = self.descent.around_evaluation = None
         self._count()
         if not probe:
-            self.modules._given.clear()
+            self.modules.given.clear()
         self.guarded(super().stop)()
         seen = self.seen
         seen.accumulates = float(self._parts)

@@ -1,4 +1,4 @@
-"""Standing around calls of modules and of torch's clipping, until they are let alone again."""
+"""Standing around calls of modules, of torch's clipping and of copying, until they are let alone again."""
 
 from __future__ import annotations
 
@@ -43,3 +43,20 @@ def _around(name: str, see: Callable[..., Any]) -> Callable[[], None]:
     for where in (nn.utils, nn.utils.clip_grad):
         setattr(where, name, patched)
     return undo
+
+
+def copied_without(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what stands around ``nn.Module.__reduce_ex__``: copied and saved modules do not have a hook.
+
+    A copy that had it would tell of its calls for ever, and what is no global function cannot be saved.
+    """
+
+    def reduced(original: Callable[..., Any], module: nn.Module, protocol: int) -> Any:
+        out = original(module, protocol)
+        state: Any = out[2] if isinstance(out, tuple) and len(out) > 2 else None
+        if not isinstance(state, dict) or hook not in (hooks := state.get("_forward_pre_hooks", {})).values():
+            return out
+        kept = type(hooks)((key, one) for key, one in hooks.items() if one is not hook)
+        return *out[:2], {**state, "_forward_pre_hooks": kept}, *out[3:]
+
+    return reduced

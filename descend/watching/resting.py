@@ -127,7 +127,9 @@ class Rest:
     def _step(self, optimizer: Optimizer, step: int) -> None:
         """See more of a step than that it was taken."""
         watcher = self._watcher
-        self._stop = step + EVERY
+        if watcher.modes.asks and step < self._until:
+            watcher.modes.ask(self._entries[id(optimizer)].index)
+        self._stop = step + (1 if watcher.modes.asks else EVERY)
         if step < self._full:
             watcher.losses.see_one()
             return
@@ -145,7 +147,7 @@ class Rest:
             self._take_away()
         self._note()
         self._full = min(self._until, step + NOTED)
-        if self._every == 1:
+        if self._every == 1 and not watcher.modes.asks:
             self._stop = self._full
         else:
             watcher.losses.see_one()

@@ -26,14 +26,17 @@ from descend.watching.budget import Budget
 from descend.watching.by_hand import Hand
 from descend.watching.clearing import Clearing
 from descend.watching.clipping import Clipping
+from descend.watching.ending import Ending
 from descend.watching.expecting import Expecting
 from descend.watching.later import Later
 from descend.watching.looking import Looking
 from descend.watching.losses import Losses
+from descend.watching.modes import Modes
 from descend.watching.modules import Modules
 from descend.watching.moves import Before, Followed, moves
 from descend.watching.observations import Backward, NotFinite, Observations, Window
 from descend.watching.optimizers import Optimizers, few, note, on_a_device, stateful
+from descend.watching.patching import copied_without
 from descend.watching.resting import BEGINNING, GRADLESS, HOOKED, Rest
 from descend.watching.samples import some
 
@@ -43,7 +46,7 @@ FIRST = 12
 """All of the first steps are looked at, as far as the budget's grace allows."""
 CALLS = 2
 """So many of the losses that one step asks a closure for are looked at."""
-STAGES = 4
+STAGES = 8
 """With so many optimizers a stage of training begins that may have faults of its own, and is looked at."""
 
 
@@ -77,7 +80,12 @@ class Watcher:
         self.pending: Followed | None = None
         self.losses = Losses(self)
         self.counted = self._failures = 0
-        self.rest, self.hand, self.expecting = Rest(self), Hand(self), Expecting(self)
+        self.rest, self.hand, self.expecting, self.modes = (
+            Rest(self),
+            Hand(self),
+            Expecting(self),
+            Modes(self),
+        )
         self.stepped = self.rest.around(self.guarded(lambda *given: self.after_step(*given)))
         self.withdraws = True
         self._pre_hook: Any = None
@@ -98,7 +106,8 @@ class Watcher:
         self.bring_pre_hook()
         post = register_optimizer_step_post_hook(self.stepped)
         self.undo += [self.take_pre_hook, post.remove, self.losses.begin()]
-        self._patch(nn.Module, "train", self.modules.train)
+        self._patch(nn.Module, "train", self.modes.set)
+        self._patch(nn.Module, "__reduce_ex__", copied_without(self.modules.called))
         self._patch(nn.Module, "load_state_dict", self.modules.load)
         for kind in GRADLESS:
             self._patch(kind, "__enter__", self.rest.entered)
@@ -141,7 +150,7 @@ class Watcher:
             facts.least_cleared = self._clearing.least(index)
         if self.counted:
             self.seen.accumulates = self.losses.backwards / self.counted
-        self.modules.at_the_end(self._leaves)
+        Ending(self, self._leaves).look()
         self.later.settle()
         self._leaves.clear()
         return self.seen
@@ -155,7 +164,7 @@ class Watcher:
         self._pre_hook.remove()
 
     def _patch(self, owner: Any, name: str, around: Callable[..., Any]) -> tuple[Any, Any]:
-        original = getattr(owner, name)
+        original, own = getattr(owner, name), name in vars(owner)
 
         def patched(*args: Any, **kwargs: Any) -> Any:
             return around(original, *args, **kwargs)
@@ -164,8 +173,10 @@ class Watcher:
         setattr(owner, name, patched)
 
         def undo() -> None:
-            if getattr(owner, name) is patched:
+            if getattr(owner, name) is patched and own:
                 setattr(owner, name, original)
+            elif getattr(owner, name) is patched:
+                delattr(owner, name)
 
         self.undo.append(undo)
         return original, patched
@@ -300,6 +311,8 @@ class Watcher:
     def go_on(self, optimizer: Optimizer, index: int) -> None:
         """Look at the step that comes next, or do not."""
         self.modules.stepped()
+        if self.modes.asks:
+            self.modes.ask(index)
         if self.hand.steps:
             pass  # the next backward has begun: it is looked at from its end on
         elif self._due():

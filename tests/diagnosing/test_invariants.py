@@ -333,6 +333,54 @@ def growing(given: bool) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
+def rolled_back() -> tuple[nn.Module, torch.optim.Optimizer]:
+    """A copy takes a model's place, and the optimizer goes on with the model."""
+    model = network()
+    optimizer = adam(model)
+    loop(model, optimizer)
+    return loop(copy.deepcopy(model), optimizer), optimizer
+
+
+class Dictionary(nn.Module):
+    """Learns by a tensor that is no parameter, or is one."""
+
+    def __init__(self, listed: bool) -> None:
+        super().__init__()
+        self.look = nn.Linear(4, 16)
+        strokes = torch.randn(16, 1) / 4
+        self.strokes = nn.Parameter(strokes) if listed else strokes.requires_grad_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.look(x)) @ self.strokes
+
+
+def snapshots(kept: bool) -> nn.Module:
+    """A copy is taken of the model in evaluation mode, in which it stays, or of its own."""
+    model = network(nn.Dropout(0.3))
+
+    def copied(step: int) -> None:
+        if step == 100:
+            copy.deepcopy(model.eval() if kept else model).eval()
+
+    return loop(model, before=copied, steps=140)
+
+
+def best_state(mode: bool) -> tuple[nn.Module, nn.Module]:
+    """What was best is loaded into a module of its own, which is judged once."""
+    x, y = data()
+    model, final = network(nn.Dropout(0.3)), network(nn.Dropout(0.3))
+    for _ in range(3):
+        loop(model.train())
+        model.eval()
+        with torch.no_grad():
+            nn.functional.mse_loss(model(x), y)
+    final.load_state_dict(model.state_dict())
+    final.train(mode)
+    with torch.no_grad():
+        nn.functional.mse_loss(final(x), y)
+    return model, final
+
+
 class Averaged(nn.Module):
     """A copy whose weights trail a model's own; or which the model asks in each of its calls."""
 
@@ -401,17 +449,21 @@ FAULTY: dict[str, tuple[str, Callable[[], object]]] = {
     "state emptied": ("optimizer-recreated", emptied),
     "layers in a list": ("parameters-not-in-optimizer", lambda: loop(Hiding(True))),
     "a layer left out": ("parameters-not-in-optimizer", lambda: without(network(), "2.weight", "2.bias")),
+    "a copy in its place": ("parameters-not-in-optimizer", rolled_back),
+    "a tensor in a module": ("parameters-not-in-optimizer", lambda: loop(Dictionary(False))),
     "a block that came later": ("parameters-not-in-optimizer", lambda: growing(False)),
     "a layer replaced": ("parameters-not-in-optimizer", replaced),
     "cut from the graph": ("frozen-parameters", lambda: loop(Trunk(cut=True))),
     "never trained, no gradient": ("frozen-parameters", lambda: frozen(2)),
     "rate of zero": ("frozen-parameters", lambda: still(0.0)),
+    "a snapshot's eval()": ("training-in-eval-mode", lambda: snapshots(True)),
     "train() missing": ("training-in-eval-mode", lambda: modes(lambda step: step == 0)),
     "eval() missing": ("evaluating-in-train-mode", lambda: modes(lambda step: True, "train")),
     "eval() missing, dropout": (
         "evaluating-in-train-mode",
         lambda: modes(lambda step: True, "train", nn.Dropout(0.2)),
     ),
+    "a best state in training mode": ("evaluating-in-train-mode", lambda: best_state(True)),
     "an average in training mode": ("evaluating-in-train-mode", lambda: averaged(True)),
     "evaluated with gradients": ("evaluating-in-train-mode", lambda: last_call(True)),
     "dropout whatever the mode": ("evaluating-in-train-mode", lambda: then_evaluated(Trunk(noise=True))),
@@ -431,6 +483,9 @@ SOUND: dict[str, Callable[[], object]] = {
     "steps by hand": lambda: by_hand(-1),
     "a block that came later": lambda: growing(True),
     "an average": lambda: averaged(False),
+    "a parameter": lambda: loop(Dictionary(True)),
+    "a snapshot": lambda: snapshots(False),
+    "a best state": lambda: best_state(False),
     "an average as a teacher": lambda: averaged(True, each_step=True),
     "frozen after training": lambda: frozen(2, trained=True),
     "a small rate": lambda: still(1e-4),

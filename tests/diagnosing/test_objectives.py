@@ -66,6 +66,11 @@ WRONG = {
     "minus in an own loss": ("wrong-loss-sign", lambda m, x, y, k: -(m(x) - x[:, :3]).square().mean()),
     "no minus": ("wrong-loss-sign", lambda m, x, y, k: m(x).log_softmax(1)[range(32), y].mean()),
     "row": ("loss-broadcast", lambda m, x, y, k: F.l1_loss(m(x)[:, :1], x[:, 0])),
+    "rows of many": (
+        "loss-broadcast",
+        lambda m, x, y, k: (m(torch.stack([x, -x]))[..., :1] - x[:, 0]).square().mean(),
+    ),
+    "square": ("loss-broadcast", lambda m, x, y, k: F.smooth_l1_loss(m(x)[:, :1] + x[:, 1], x[:, 0])),
     "row in an own loss": ("loss-broadcast", lambda m, x, y, k: (x[:, 0] - m(x)[:, :1]).square().mean()),
     "row of margins": ("loss-broadcast", lambda m, x, y, k: (1 - m(x)[:, :1] * x[:, 0].sign()).relu().mean()),
     "logarithm": ("not-finite", lambda m, x, y, k: (m(x).softmax(1) * (k < 15)).log().mean()),

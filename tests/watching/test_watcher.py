@@ -135,7 +135,7 @@ def test_nothing_is_left_behind():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     with descend.watch(model, optimizer) as watch:
         plain(model, optimizer, 5)
-    assert before == patched()
+    assert before == patched() and "__reduce_ex__" not in vars(nn.Module)
     assert not model._forward_pre_hooks and not torch.overrides._get_current_function_mode_stack()
     steps = watch.steps
     plain(model, optimizer, 3)
@@ -849,3 +849,20 @@ def test_an_operation_is_told_whatever_form_its_result_has():
     ):
         assert source(same) == "sigmoid"
     assert source(x.softmax(1).log()) == "log" and source(x) == "" and source(told + 1) == "add"
+
+
+def test_copied_and_saved_modules_are_none_that_are_watched(tmp_path):
+    model, (x, y) = network(), data()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with descend.watch() as watch:
+        for _ in range(3):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        copied = copy.deepcopy(model)
+        torch.save(model, tmp_path / "model.pt")
+        assert model._forward_pre_hooks and not copied._forward_pre_hooks
+    loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+    assert not loaded._forward_pre_hooks and not model._forward_pre_hooks
+    assert all(map(torch.equal, loaded.parameters(), copied.parameters()))
+    assert [r.kind for r in watch.seen.roots] == ["Sequential"]
