@@ -223,7 +223,8 @@ def _copy_awake(seen: Observations, root: RootFacts, own: list[Evaluation]) -> I
     """Tell of a copy (of averaged weights) that is judged in training mode, in which copies are made."""
     judged = [e for e in own if e.criteria or e.accuracy == e.accuracy]
     others = [e for e in seen.evaluations if seen.roots[e.root] is not root]
-    careful = bool(others) and all(not e.training for e in others)
+    players = len({o.kind + str(o.parameters) for o in seen.optimizers}) > 1  # generators are sampled from
+    careful = bool(others) and all(not e.training for e in others) and not players
     looked_at = judged or own
     wrong = [e for e in looked_at if e.training == e.calls]
     if own[-1].training < own[-1].calls or often(seen, len(own)) or any(_repeats(e) for e in own):

@@ -30,6 +30,8 @@ class Expecting:
     def begin(self) -> None:
         """Gradients are switched off: a module may be called."""
         self._times += 1
+        if self._watcher.compiled:
+            return  # a hook on every module has what is compiled compiled anew
         if self._hook is None and (self._times <= OFTEN or not self._times % OFTEN):
             self._hook = register_module_forward_pre_hook(self._watcher.guarded(self._called))
 
