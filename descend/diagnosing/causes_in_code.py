@@ -53,8 +53,8 @@ CODE: tuple[Cause, ...] = (
         (*WILD, "not-finite", "dead-units", "saturated-units", "batch-too-small"),
         "error",
         signal=(
-            "Invariant: a backward begins without the gradients that the step before has used. Broken in "
-            "most windows."
+            "Invariant: a backward begins without the gradients that the step before has used. Broken for "
+            "some parameter in most of the steps in which it is looked at."
         ),
         unlike=(
             "Accumulation between steps, a generator's gradients left in a discriminator, and closures "
@@ -124,7 +124,8 @@ CODE: tuple[Cause, ...] = (
         "error",
         signal=(
             "A gradient reaches parameters that no optimizer has, and they never change; layers called "
-            "that no module lists; optimizers of tensors that no module has any more."
+            "or tensors kept that no module lists; parts that came after the optimizer; optimizers of "
+            "tensors that no module has any more."
         ),
         unlike="Trained before, updated by hand or as a moving average: sound.",
     ),
@@ -151,7 +152,7 @@ CODE: tuple[Cause, ...] = (
         "error",
         signal=(
             "Invariant: a module in which modes matter (dropout, batch normalisation) is in training mode "
-            "while it trains."
+            "while it trains: in the steps that are looked at, and in eight after each eval()."
         ),
         unlike=(
             "Normalisation kept in evaluation on purpose while the rest trains, and fine-tuning, are only "
@@ -165,8 +166,8 @@ CODE: tuple[Cause, ...] = (
         ("overfitting", "underfitting"),
         "error",
         signal=(
-            "Forward passes without gradients, between steps, find such a module in training mode; also "
-            "dropout by function that stays on after eval()."
+            "Forward passes without gradients, between steps, find such a module in training mode, or a "
+            "copy of it (averaged weights, a best state); also dropout by function that stays on after eval()."
         ),
         unlike=(
             "A generator's or policy's passes at every step, Monte Carlo dropout, and training accuracy "
