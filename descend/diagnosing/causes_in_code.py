@@ -167,7 +167,7 @@ CODE: tuple[Cause, ...] = (
         "error",
         signal=(
             "Forward passes without gradients, between steps, find such a module in training mode, or a "
-            "copy of it (averaged weights, a best state); also dropout by function that stays on after eval()."
+            "copy of it (averages, a best state); also dropout by function that stays on after eval()."
         ),
         unlike=(
             "A generator's or policy's passes at every step, Monte Carlo dropout, and training accuracy "
