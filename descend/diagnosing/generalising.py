@@ -34,7 +34,7 @@ def _pairs(seen: Observations) -> tuple[str, list[tuple[int, float, float]]]:
     name = ""
     every = [x for x in seen.losses if math.isfinite(x[1])] if criterion_is_loss(seen) else []
     steps = [step for step, _ in every]
-    for e in seen.evaluations:
+    for e in seen.of_trained:
         calls = [c for c in e.criteria if c.name in names and math.isfinite(c.value) and c.target]
         if not calls or (name and calls[-1].name != name):
             continue
@@ -71,7 +71,7 @@ def overfitting(seen: Observations) -> Iterable[Suspicion]:
     if not found:
         return
     best = max(found, key=lambda x: x.confidence)
-    wrong_mode = any(e.training and seen.roots[e.root].mode_matters for e in seen.evaluations)
+    wrong_mode = any(e.training and seen.roots[e.root].mode_matters for e in seen.of_trained)
     if wrong_mode:
         best = replace(best, confidence=min(best.confidence, 0.4))
     yield best
@@ -79,7 +79,7 @@ def overfitting(seen: Observations) -> Iterable[Suspicion]:
 
 def _by_losses(seen: Observations) -> Suspicion | None:
     name, pairs = _pairs(seen)
-    if len(pairs) < 4 or (classes_of(seen) and any(e.accuracy == e.accuracy for e in seen.evaluations)):
+    if len(pairs) < 4 or (classes_of(seen) and any(e.accuracy == e.accuracy for e in seen.of_trained)):
         return None
     values = [v for _, _, v in pairs]
     best = min(range(len(values)), key=values.__getitem__)
@@ -107,7 +107,7 @@ def _by_losses(seen: Observations) -> Suspicion | None:
 
 
 def _by_accuracy(seen: Observations) -> Suspicion | None:
-    found = [(e.step, e.accuracy) for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 40]
+    found = [(e.step, e.accuracy) for e in seen.of_trained if e.accuracy == e.accuracy and e.examples >= 40]
     if not found or found[-1][0] < 0.6 * seen.steps:
         return None  # what it was early says nothing beside the training of later
     classes = max(classes_of(seen), 2)

@@ -213,8 +213,9 @@ def evaluating_in_train_mode(seen: Observations) -> Iterable[Suspicion]:
 def _is_copy(seen: Observations, root: RootFacts) -> bool:
     """Whether a module that is not trained itself has the very parameters, in shape, of one that is."""
 
-    def shapes(one: RootFacts) -> list[tuple[int, ...]]:
-        return sorted(p.shape for name in one.parameters if (p := seen.parameters.get(name)) is not None)
+    def shapes(one: RootFacts) -> tuple[tuple[int, ...], ...]:
+        known = (p.shape for name in one.parameters if (p := seen.parameters.get(name)) is not None)
+        return one.shapes or tuple(sorted(known))
 
     return any(other.calls and shapes(other) == shapes(root) for other in seen.roots)
 

@@ -47,7 +47,7 @@ def labels_misaligned(seen: Observations) -> Iterable[Suspicion]:
     if rows.classes:
         least = max(least, float(rows.y.bincount().max()) / len(rows.y))
     tested, left = evaluated(seen), remaining(seen)
-    examples = max((e.examples for e in seen.evaluations if e.accuracy == e.accuracy), default=0)
+    examples = max((e.examples for e in seen.of_trained if e.accuracy == e.accuracy), default=0)
     margin = 2.5 * math.sqrt(least * (1 - least) / max(examples, 20)) + 0.05
     if tested == tested and tested > least + margin and rows.classes:
         return  # the model has found what neighbours and lines do not see
@@ -174,7 +174,7 @@ def _by_heart(seen: Observations) -> Iterable[Suspicion]:
     """See what right labels do not do: they are learned late, and nothing else is told by them."""
     midway = training_accuracy_midway(seen)
     trained, _ = training_accuracy(seen, 2)
-    found = [e.accuracy for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 40]
+    found = [e.accuracy for e in seen.of_trained if e.accuracy == e.accuracy and e.examples >= 40]
     if len(found) < 3 or not (midway < SLOWLY <= trained):
         return
     half = len(found) // 2

@@ -23,7 +23,7 @@ def often(seen: Observations, evaluations: int) -> bool:
 
 def asks_itself(seen: Observations) -> bool:
     """Whether passes without gradients are a part of training, and targets may be what they gave."""
-    return often(seen, len(seen.evaluations))
+    return often(seen, len(seen.of_trained))
 
 
 def remaining(seen: Observations) -> float:
@@ -87,8 +87,8 @@ def training_accuracy_midway(seen: Observations) -> float:
 
 def evaluated(seen: Observations) -> float:
     """Return the accuracy of the last evaluation that was looked at."""
-    found = [e.accuracy for e in seen.evaluations if e.accuracy == e.accuracy and e.examples >= 20]
-    found = found or [c.accuracy for e in seen.evaluations for c in e.criteria if c.accuracy == c.accuracy]
+    found = [e.accuracy for e in seen.of_trained if e.accuracy == e.accuracy and e.examples >= 20]
+    found = found or [c.accuracy for e in seen.of_trained for c in e.criteria if c.accuracy == c.accuracy]
     return found[-1] if found else float("nan")
 
 

@@ -107,7 +107,7 @@ def _tested(seen: Observations, rows: Rows | None) -> float:
 
 
 def _accuracies(seen: Observations) -> list[float]:
-    found = [e.accuracy for e in seen.evaluations if math.isfinite(e.accuracy)]
+    found = [e.accuracy for e in seen.of_trained if math.isfinite(e.accuracy)]
     return found if len(found) >= 2 else [NAN]
 
 
@@ -240,7 +240,7 @@ COURSE: tuple[Sign, ...] = (
     Sign(
         "evaluations",
         "there were {:.0f} evaluations",
-        lambda seen, rows: float(len(seen.evaluations) + seen.unseen),
+        lambda seen, rows: float(len(seen.of_trained) + seen.unseen),
     ),
     Sign("even", "classes come with {:.0%} of the largest entropy", _even),
     Sign("even-answers", "answers come with {:.0%} of the largest entropy", _even_answers),

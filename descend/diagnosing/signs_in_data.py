@@ -128,7 +128,7 @@ def _loss_rise(seen: Observations, rows: Rows | None) -> float:
 
 # Modes and inputs --------------------------------------------------------------------------------------
 def _awake(seen: Observations, rows: Rows | None) -> float:
-    own = [e for e in seen.evaluations if e.calls and seen.roots[e.root].mode_matters]
+    own = [e for e in seen.of_trained if e.calls and seen.roots[e.root].mode_matters]
     return fmean(e.training / e.calls for e in own) if own else NAN
 
 

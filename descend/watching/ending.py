@@ -48,6 +48,8 @@ class Ending:
             facts = self._seen.roots[index]
             if args is not None and index < KEPT:
                 self._ask(module, args, facts)
+            if facts.shapes:
+                continue
             if self._held is not None:
                 self._grown(module, facts, self._held)
                 self._tensors(module, args or ())

@@ -48,4 +48,4 @@ class Expecting:
         self.end()
         watcher = self._watcher
         if evaluated and not watcher.looking.on and id(module) not in watcher.looking.names:
-            watcher.modules.discovered(module, args)
+            watcher.modules.discovered(module, args, trained=False)

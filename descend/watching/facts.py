@@ -129,6 +129,8 @@ class RootFacts:
         tokens: different indices in a first argument of indices that an embedding takes.
         unused_tokens: those of them that the output's gradient reaches nowhere, whatever its parameters are.
         silent: the names of parameters that no gradient reaches and that make no difference to the output.
+        shapes: of its parameters in order, where it is only called without gradients; they are not known by
+            name then.
     """
 
     kind: str
@@ -155,6 +157,7 @@ class RootFacts:
     tokens: int = 0
     unused_tokens: int = 0
     silent: tuple[str, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass

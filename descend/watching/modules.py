@@ -70,21 +70,27 @@ class Modules:
         """See that a step was taken: an evaluation is over."""
         self._evaluation = None
 
-    def discovered(self, module: nn.Module, args: Any) -> None:
-        """See a module that a person calls; from then on a hook of its own tells of it."""
+    def discovered(self, module: nn.Module, args: Any, trained: bool = True) -> None:
+        """See a module that a person calls; from then on a hook of its own tells of it.
+
+        Args:
+            module: it.
+            args: what it is given.
+            trained: whether it may be what is trained; else nothing is told of its parameters.
+        """
         if id(module) not in self._roots and self._watcher.only is None:
             if any(is_lazy(p) for p in module.parameters()):  # at the next call they will be there
                 for name, part in module.named_modules():
                     self._looking.names.setdefault(id(part), name or type(module).__name__)
                 return
-            self.hook(module)
+            self.hook(module, trained)
             self.called(module, args)
             if self._watcher.compiled:
                 self._looking.switch_off()
 
-    def hook(self, module: nn.Module) -> None:
+    def hook(self, module: nn.Module, trained: bool = True) -> None:
         """Have a module tell whenever it is called."""
-        self._root(module)
+        self._root(module, trained)
         handle = module.register_forward_pre_hook(self.called)
         self._hooks.append((weakref.ref(module), handle))
         self._watcher.undo.append(handle.remove)
@@ -112,10 +118,11 @@ class Modules:
             self._watcher.rest.found()
         self._evaluation = None
 
-    def _root(self, module: nn.Module) -> int:
+    def _root(self, module: nn.Module, trained: bool = True) -> int:
         known = self._roots.get(id(module))
-        if known is not None and known[0]() is module:
-            return known[1]
+        same = known is not None and known[0]() is module
+        if known is not None and same and not (self.seen.roots[known[1]].shapes and torch.is_grad_enabled()):
+            return known[1]  # else it is trained after all
         facts = RootFacts(type(module).__name__)
         index = len(self.seen.roots)
         self.seen.roots.append(facts)
@@ -131,11 +138,13 @@ class Modules:
             kept = isinstance(part, _MODES) and getattr(part, "p", 1)
             if (kept and getattr(part, "track_running_stats", True)) or _drops(part):
                 facts.mode_matters.append(prefix + name)
-            for own, p in part.named_parameters(recurse=False):
+            for own, p in part.named_parameters(recurse=False) if trained else ():
                 if is_lazy(p):
                     continue
                 full = prefix + (f"{name}.{own}" if name else own)
                 facts.parameters.append(self.know(full, p, part))
+        if not trained:
+            facts.shapes = tuple(sorted(tuple(p.shape) for p in module.parameters()))
         return index
 
     def know(self, name: str, p: Tensor, module: nn.Module) -> str:

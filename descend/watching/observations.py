@@ -334,7 +334,12 @@ class Observations:
         """Return the calls of loss functions, of training or of evaluation."""
         if grad:
             return (c for w in self.windows for c in w.criteria)
-        return (c for e in self.evaluations for c in e.criteria)
+        return (c for e in self.of_trained for c in e.criteria)
+
+    @property
+    def of_trained(self) -> list[Evaluation]:
+        """Evaluations of modules that may be what is trained, not of those that are only ever evaluated."""
+        return [e for e in self.evaluations if e.root >= len(self.roots) or not self.roots[e.root].shapes]
 
     def layer_calls(self, name: str) -> list[LayerCall]:
         """Return what was seen of a layer while training."""
