@@ -73,7 +73,11 @@ class Hand:
 
     def give_up(self) -> None:
         """See that an optimizer steps."""
-        self.given_up, self.sealed = True, False
+        self.sealed = False
+        if not self.given_up:
+            self.given_up = True
+            self._asked, self._before = [], []
+            self._parameters.clear()
 
     def begins(self) -> None:
         """A backward pass begins: was there a step since the last?"""

@@ -62,6 +62,7 @@ class Ending:
             if held(p):
                 self._last(p)
         modules.kept.clear()
+        self._watcher.optimizers.kept.clear()
 
     def _ask(self, module: nn.Module, args: tuple[Any, ...], facts: RootFacts) -> None:
         """Ask a copy of a module what it makes of its inputs."""

@@ -119,10 +119,11 @@ class Modules:
         self._evaluation = None
 
     def _root(self, module: nn.Module, trained: bool = True) -> int:
-        known = self._roots.get(id(module))
-        same = known is not None and known[0]() is module
-        if known is not None and same and not (self.seen.roots[known[1]].shapes and torch.is_grad_enabled()):
-            return known[1]  # else it is trained after all
+        known = self.known(module)
+        if known is not None and not (
+            known.shapes and torch.is_grad_enabled()
+        ):  # else it is trained after all
+            return self._roots[id(module)][1]
         facts = RootFacts(type(module).__name__)
         index = len(self.seen.roots)
         self.seen.roots.append(facts)

@@ -19,8 +19,8 @@ from descend.watching.samples import spread
 _SETTINGS = ("lr", "momentum", "betas", "weight_decay", "dampening", "alpha", "eps", "maximize")
 MOST = 4000
 """How many changes are noted."""
-KEPT = 256
-"""Of how many optimizers it is known at the end what they hold."""
+KEPT = 4
+"""Of how many optimizers it is known at the end what they hold: as long their parameters are not freed."""
 
 
 class Optimizers:
@@ -35,13 +35,14 @@ class Optimizers:
     Attributes:
         only: the one that is watched.
         had: tensors that any of them was given, by their ids.
+        kept: the groups of the first ones, to see at the end what they hold.
     """
 
     def __init__(self, only: Optimizer | None, seen: Observations, names: dict[int, str], later: Later):
         self.only = only
         self._seen, self._names, self._later = seen, names, later
         self._known: dict[int, tuple[weakref.ref[Optimizer], int]] = {}
-        self._groups: list[list[dict[str, Any]]] = []
+        self.kept: list[list[dict[str, Any]]] = []
         self._ages: dict[int, float] = {}
         self.had: dict[int, weakref.ref[Tensor]] = {}
 
@@ -63,7 +64,7 @@ class Optimizers:
         index = len(seen.optimizers) - 1
         self._known[id(optimizer)] = weakref.ref(optimizer), index
         if index < KEPT:
-            self._groups.append(optimizer.param_groups)
+            self.kept.append(optimizer.param_groups)
         count = 0
         for group in optimizer.param_groups:
             names = group.get("param_names")
@@ -92,13 +93,11 @@ class Optimizers:
         """
         if (
             self.only is not None
-            or len(self._known) > KEPT
+            or len(self._seen.optimizers) > KEPT
             or any(not isinstance(o, Optimizer) for o, _ in self)
         ):
             return None
-        return {
-            id(p): i for i, groups in enumerate(self._groups) for group in groups for p in group["params"]
-        }
+        return {id(p): i for i, groups in enumerate(self.kept) for group in groups for p in group["params"]}
 
     def look_at_state(self, optimizer: Optimizer, index: int) -> None:
         """See whether an optimizer has lost what it had kept for its parameters."""

@@ -133,7 +133,7 @@ class Watcher:
         for undo in reversed(self.undo):
             undo()
         self.undo.clear()
-        self.window = self._before = None
+        self.window = self._before = self.pending = None
         self._clearing.clear()
 
     def stop(self) -> Observations:

@@ -3,6 +3,7 @@
 import copy
 import gc
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -866,3 +867,14 @@ def test_copied_and_saved_modules_are_none_that_are_watched(tmp_path):
     assert not loaded._forward_pre_hooks and not model._forward_pre_hooks
     assert all(map(torch.equal, loaded.parameters(), copied.parameters()))
     assert [r.kind for r in watch.seen.roots] == ["Sequential"]
+
+
+def test_parameters_are_freed_with_what_trained_them_though_what_was_seen_is_kept():
+    with descend.watch() as watch:
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        plain(model, optimizer, 5)
+    kept = weakref.ref(model[0].weight)
+    del model, optimizer
+    gc.collect()
+    assert kept() is None and watch.steps == 5
