@@ -53,7 +53,7 @@ def _subject(target: str, column: str | None, seed: int) -> Any:
         from descend.runs.run import Run
 
         return Run.open(path)
-    from descend.functions.targets import problem_from_target
+    from descend.applications.targets import problem_from_target
 
     return problem_from_target(target, target_column=column, seed=seed)
 

@@ -28,6 +28,14 @@ def fit(
         ),
     ],
     target_column: TargetColumn = None,
+    vocabulary: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            parser=whole("--vocabulary", least=257),
+            help="A text: learn N byte pairs in place of its characters.",
+        ),
+    ] = None,
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="A variant of descent; `descend methods` lists them.")
     ] = None,
@@ -160,7 +168,7 @@ def fit(
         run = _descend(
             call,
             target,
-            target_column,
+            {"target_column": target_column, "vocabulary": vocabulary},
             out,
             bounds={
                 "steps": steps,
@@ -192,7 +200,7 @@ def fit(
 def _descend(
     call: Invocation,
     target: str,
-    target_column: str | None,
+    given: dict[str, Any],
     out: Path | None,
     *,
     bounds: dict[str, Any],
@@ -200,10 +208,11 @@ def _descend(
     observers: Sequence[Any],
     **options: Any,
 ) -> "Run":
+    from descend.applications.targets import problem_from_target
     from descend.descent.until import Until
-    from descend.functions.targets import problem_from_target
 
-    problem = problem_from_target(target, target_column=target_column, seed=seed)
+    given = {name: value for name, value in given.items() if value is not None}
+    problem = problem_from_target(target, seed=seed, **given)
     from descend.runs.fit import fit as descend  # torch: a target that is not there is said before
 
     if out is None and options["resume"]:

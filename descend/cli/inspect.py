@@ -47,8 +47,8 @@ def inspect(
 ) -> int:
     """Look a function over before training: its layers, cost, first loss, signals, and what to change."""
     call: Invocation = context.obj
+    from descend.applications.targets import problem_from_target
     from descend.diagnosing.inspect import inspect as look
-    from descend.functions.targets import problem_from_target
 
     with _quiet():  # a person's own function may print
         problem = problem_from_target(target, target_column=target_column, seed=seed or 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from descend.cli import corpus, diagnose, export, fit, inspect, methods, predict, report, watch
+from descend.cli import corpus, diagnose, export, fit, generate, inspect, methods, predict, report, watch
 from descend.cli.invocation import Invocation
 from descend.cli.terminal import complain, silence, survive_any_encoding
 from descend.errors import DescendError, RunError, UsageError
@@ -32,6 +32,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., int]] = {
     "fit": fit.fit,
     "predict": predict.predict,
+    "generate": generate.generate,
     "report": report.report,
     "methods": methods.methods,
     "export": export.export,

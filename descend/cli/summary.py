@@ -4,6 +4,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from descend.cli.terminal import can_draw, console, figure, is_terminal, say, share, span
+from descend.functions.readers import use_of
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,13 +41,7 @@ def next_commands(run: "Run") -> list[str]:
     commands = []
     reader = run.facts.get("reader")
     if reader and not run.outcome.failed:
-        inputs = {
-            "table": "NEW.csv",
-            "sample": "NEW.csv",
-            "pictures": "PICTURE.png",
-            "text": '"It is a truth"',
-        }
-        commands.append(f"descend predict {folder} {inputs.get(reader.get('kind'), 'INPUT')}")
+        commands.append(use_of(reader.get("kind"), run.folder))
     return [*commands, f"descend report {folder} --open"]
 
 

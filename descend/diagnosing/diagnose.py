@@ -149,10 +149,10 @@ def examine(
 
 def _of_run(run: Run) -> tuple[Problem, Settings]:
     """Make the problem of a run anew, with the settings that it had."""
-    from descend.functions.targets import problem_from_target
+    from descend.applications.targets import problem_from_target
 
     facts = run.facts
-    had, code, reader = facts.get("settings") or {}, facts.get("problem"), facts.get("reader") or {}
+    had, code = facts.get("settings") or {}, facts.get("problem")
     target = f"{code['file']}:{code['name']}" if code else facts.get("target")
     if target is None:
         raise RunError(
@@ -160,8 +160,8 @@ def _of_run(run: Run) -> tuple[Problem, Settings]:
             "one whose problem was made in a Python program",
             "pass the problem itself: descend.diagnose(problem)",
         )
-    column = reader.get("target") if reader.get("kind") == "table" else None
-    problem = problem_from_target(target, target_column=column, seed=had.get("seed", 0))
+    options = (facts.get("data") or {}).get("options") or {}
+    problem = problem_from_target(target, seed=had.get("seed", 0), **options)
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["hyperparameters"].items()}
     settings = replace(
         problem.settings,

@@ -5,6 +5,7 @@ asks about: summed over all validation examples and finished once, so that R² i
 and not a mean of R²s of its parts.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -124,13 +125,23 @@ def _absolutes(output: Tensor, target: Tensor) -> Tensor:
     return torch.stack([e.double().sum(), _count(e)])
 
 
-def _bits(output: Tensor, target: Tensor) -> Tensor:
-    n = _count(target)
-    return torch.stack([cross_entropy(output, target).double() * n, n])
-
-
 def _mean(sums: list[float]) -> float:
     return sums[0] / sums[1]
+
+
+def bits_per_character(lengths: Tensor | None = None) -> Metric:
+    """Return the metric of logits (n, length, tokens): what a character takes when the text is compressed.
+
+    Args:
+        lengths: how many characters each token stands for, of shape (tokens,); by default one.
+    """
+
+    def sums(output: Tensor, target: Tensor) -> Tensor:
+        bits = cross_entropy(output, target).double() * target.numel() / math.log(2)
+        count = _count(target) if lengths is None else lengths.to(target.device)[target].sum()
+        return torch.stack([bits, count])
+
+    return Metric("bits-per-character", sums, _mean, larger_is_better=False)
 
 
 METRICS: dict[str, Metric] = {
@@ -140,7 +151,7 @@ METRICS: dict[str, Metric] = {
         Metric("r2", _squares, _r2),
         Metric("rmse", _squares, lambda s: (s[0] / s[3]) ** 0.5, larger_is_better=False),
         Metric("mae", _absolutes, _mean, larger_is_better=False),
-        Metric("bits-per-character", _bits, lambda s: _mean(s) / 0.6931471805599453, larger_is_better=False),
+        bits_per_character(),
     ]
 }
 

@@ -23,6 +23,36 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
 
 
+class Past:
+    """Keys and values of the tokens that a transformer has read: going on costs one token, not all again.
+
+    Args:
+        layers: how many blocks it has.
+
+    Attributes:
+        length: tokens read so far.
+
+    Example:
+        >>> net, past = Transformer(65, width=32, layers=2, heads=2, context=16), Past(2)
+        >>> net(torch.zeros(1, 9, dtype=torch.long), past).shape, past.length
+        (torch.Size([1, 9, 65]), 9)
+        >>> net(torch.zeros(1, 1, dtype=torch.long), past).shape, past.length
+        (torch.Size([1, 1, 65]), 10)
+    """
+
+    def __init__(self, layers: int):
+        self.length = 0
+        self._kept: list[tuple[Tensor, Tensor] | None] = [None] * layers
+
+    def joined(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a block's keys and values, those of new tokens behind those known, and keep them."""
+        known = self._kept[layer]
+        if known is not None:
+            keys, values = torch.cat((known[0], keys), -2), torch.cat((known[1], values), -2)
+        self._kept[layer] = keys, values
+        return keys, values
+
+
 class Block(nn.Module):
     """Attention, then a perceptron; each reads a normalised copy of the stream and adds to it.
 
@@ -46,15 +76,23 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 4 * width, bias=False)
         self.down = nn.Linear(4 * width, width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Return the stream after this block."""
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: Past | None = None, layer: int = 0
+    ) -> Tensor:
+        """Return the stream after this block, the ``layer``-th of those that ``past`` knows."""
         n, length, width = x.shape
         share = self.dropout if self.training else 0.0
         q, k, v = (
             self.query_key_value(self.norm1(x)).view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         )
         q, k = rotated(q, cos, sin), rotated(k, cos, sin)
-        seen = F.scaled_dot_product_attention(q, k, v, dropout_p=share, is_causal=True)
+        if past is not None:
+            k, v = past.joined(layer, k, v)
+        known = k.shape[2] - length
+        ahead = None
+        if known and length > 1:
+            ahead = torch.ones(length, known + length, dtype=torch.bool, device=x.device).tril(known)
+        seen = F.scaled_dot_product_attention(q, k, v, ahead, dropout_p=share, is_causal=not known)
         x = x + F.dropout(self.mix(seen.transpose(1, 2).reshape(n, length, width)), share)
         return x + F.dropout(self.down(F.relu(self.up(self.norm2(x))).square()), share)
 
@@ -141,15 +179,23 @@ class Transformer(nn.Module):
             nn.init.zeros_(block.down.weight)
         nn.init.normal_(self.embedding.weight, std=0.02)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return the logits of the token after each."""
-        length = tokens.shape[1]
+    def forward(self, tokens: Tensor, past: Past | None = None) -> Tensor:
+        """Return the logits of the token after each.
+
+        Args:
+            tokens: their numbers.
+            past: what was read before them, for this call to go on from and to add to.
+        """
+        first = past.length if past is not None else 0
+        length = first + tokens.shape[1]
         if length > self.context:
             raise UsageError(
                 f"at most {self.context} tokens", str(length), "cut the sequence or widen the context"
             )
-        cos, sin = self.cos[:length], self.sin[:length]
+        cos, sin = self.cos[first:length], self.sin[first:length]
         x = F.dropout(self.embedding(tokens), self.dropout, self.training)
-        for block in self.blocks:
-            x = block(x, cos, sin)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, cos, sin, past, layer)
+        if past is not None:
+            past.length = length
         return F.linear(self.norm(x), self.embedding.weight)

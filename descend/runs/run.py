@@ -265,7 +265,7 @@ class Run:
         """
         saved = self.facts["reader"]
         if self._reader is None and saved is not None:
-            from descend.functions.targets import reader_from_json
+            from descend.functions.readers import reader_from_json
 
             try:
                 self._reader = reader_from_json(saved)
@@ -319,7 +319,7 @@ class Run:
                 "no such file",
                 "put it back; the parameters themselves are in parameters.safetensors",
             )
-        from descend.functions.targets import problem_from_target
+        from descend.applications.targets import problem_from_target
 
         return problem_from_target(f"{file}:{name}").fresh_function()
 

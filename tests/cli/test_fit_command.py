@@ -57,7 +57,7 @@ def stub(monkeypatch, tmp_path):
         return SimpleNamespace(name="digits")
 
     monkeypatch.setattr("descend.runs.fit.fit", work)
-    monkeypatch.setattr("descend.functions.targets.problem_from_target", problem)
+    monkeypatch.setattr("descend.applications.targets.problem_from_target", problem)
     return asked
 
 

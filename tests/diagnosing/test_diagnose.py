@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import descend
+from descend.applications.targets import problem_from_target
 from descend.cli.main import run
 from descend.diagnosing import diagnose as module
 from descend.diagnosing.causes import CAUSES
@@ -18,7 +19,6 @@ from descend.diagnosing.finding import Finding
 from descend.diagnosing.proof import Effect
 from descend.diagnosing.ranking import WARNING, ranked
 from descend.diagnosing.suspicion import Suspicion
-from descend.functions.targets import problem_from_target
 
 SETTINGS = descend.Settings("adamw", lr=2e-2, batch_size=64, steps=300, schedule="cosine", warmup=0.05)
 EFFECTS = ("lr", "before", "after", "difference", "low", "high", "verdict")

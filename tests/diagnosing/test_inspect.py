@@ -11,11 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import descend
+from descend.applications.targets import problem_from_target
 from descend.diagnosing.inspecting.chance import chance
 from descend.diagnosing.inspecting.depth import depth, trend
 from descend.diagnosing.inspecting.one_batch import one_batch
 from descend.functions.networks import Transformer
-from descend.functions.targets import problem_from_target
 
 
 # The whole --------------------------------------------------------------------------------------------

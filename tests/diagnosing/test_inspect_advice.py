@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn import functional as F
 
 import descend
+from descend.applications.targets import problem_from_target
 from descend.diagnosing.inspecting.advice import Known
 from descend.diagnosing.inspecting.chance import chance
 from descend.diagnosing.inspecting.cost import cost
 from descend.diagnosing.inspecting.depth import depth
 from descend.diagnosing.inspecting.rules import advice
 from descend.diagnosing.inspecting.shapes import shapes
-from descend.functions.targets import problem_from_target
 
 
 def of(made):

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import descend
+from descend.applications.targets import problem_from_target
 from descend.diagnosing.inspecting.widening import NotWidened, Widening
 from descend.diagnosing.inspecting.widths import widths
 from descend.functions.networks import MLP, ConvNet, Transformer
-from descend.functions.targets import problem_from_target
 from descend.functions.wide_and_deep import WideAndDeep
 
 

@@ -17,12 +17,12 @@ FLOORS = [
     "methods",
     "descent",
     "scaling",
+    "applications",
     "watching",
     "diagnosing",
     "runs",
     "landscapes",
     "racing",
-    "applications",
     "lab",
     "cli",
 ]
@@ -78,7 +78,7 @@ def test_the_package_and_the_command_line_start_without_torch() -> None:
 def test_training_starts_without_the_compiler_and_without_what_it_does_not_need() -> None:
     modules = imported_by(
         "import torch, descend\n"
-        "from descend.functions.targets import problem_from_target\n"
+        "from descend.applications.targets import problem_from_target\n"
         "descend.Descent(problem_from_target('digits')).run(descend.Until(steps=2))"
     )
     assert not modules & {"torch._dynamo", "sklearn", "pandas", "scipy", "polars", "plotly", "matplotlib"}

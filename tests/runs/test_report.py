@@ -194,7 +194,7 @@ def test_a_run_of_nothing_is_still_a_page(tmp_path):
 
 def test_the_python_equivalent_is_the_run(tmp_path):
     calls = []
-    facts = digits_facts(command="descend fit houses.csv --target price", target="houses.csv")
+    facts = digits_facts(target="houses.csv", data={"options": {"target_column": "price"}})
     source = python_equivalent(facts, tmp_path / "houses")
     lines = [line for line in source.splitlines() if "import" not in line]
 

@@ -411,10 +411,10 @@ class FakeReader:
 
 @pytest.fixture
 def targets(monkeypatch):
-    module = types.ModuleType("descend.functions.targets")
-    module.reader_from_json = FakeReader  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "descend.functions.targets", module)
-    monkeypatch.setattr("descend.functions.targets", module, raising=False)
+    monkeypatch.setattr("descend.functions.readers.reader_from_json", FakeReader)
+    module = types.ModuleType("descend.applications.targets")
+    monkeypatch.setitem(sys.modules, "descend.applications.targets", module)
+    monkeypatch.setattr("descend.applications.targets", module, raising=False)
     return module
 
 

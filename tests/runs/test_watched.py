@@ -12,12 +12,12 @@ from torch import nn
 
 import descend
 from descend import Outcome, Problem, Run, RunError, Settings, Until, UsageError
+from descend.applications.targets import problem_from_target
 from descend.cli.main import run as command
 from descend.cli.summary import as_json, summarise
 from descend.descent.descent import Descent
 from descend.descent.record_file import read_findings, write_findings
 from descend.diagnosing.finding import Finding
-from descend.functions.targets import problem_from_target
 from descend.runs import watched
 from descend.watching.losses import Losses
 from descend.watching.of_descent import DescentWatcher

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from descend.functions.readers import use_of
 from descend.runs.page.markup import Markup, tag, text
 from descend.runs.page.sections import outcome
 
@@ -31,15 +32,6 @@ def _resume(words: list[str], folder: Path) -> str:
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 
-def _option(command: list[str], name: str) -> str | None:
-    for i, word in enumerate(command):
-        if word == name and i + 1 < len(command):
-            return command[i + 1]
-        if word.startswith(name + "="):
-            return word[len(name) + 1 :]
-    return None
-
-
 def _python(value: Any) -> str:
     """Return a JSON value as Python source, with tuples for lists and the quotes that ruff writes."""
     if isinstance(value, str):
@@ -61,12 +53,12 @@ def python_equivalent(facts: dict[str, Any], folder: Path) -> str:
         target = f"{saved.get('file')}:{saved.get('name')}"
     lines = ["import descend"]
     if target:
-        column = _option(_words(facts.get("command")), "--target")
-        column = f", target_column={_python(column)}" if column else ""
+        options = (facts.get("data") or {}).get("options") or {}
+        words = "".join(f", {name}={_python(value)}" for name, value in options.items())
         lines += [
-            "from descend.functions.targets import problem_from_target",
+            "from descend.applications.targets import problem_from_target",
             "",
-            f"problem = problem_from_target({_python(target)}{column}, seed={seed!r})",
+            f"problem = problem_from_target({_python(target)}{words}, seed={seed!r})",
         ]
     else:
         lines += ["", "problem = ...  # the descend.Problem that this run was given"]
@@ -75,15 +67,15 @@ def python_equivalent(facts: dict[str, Any], folder: Path) -> str:
     given |= {k: settings[k] for k in ("batch_size", "schedule", "warmup", "clip") if k in settings}
     if settings.get("accumulate", 1) != 1:
         given["accumulate"] = settings["accumulate"]
-    words = [f"    {k}={_python(v)}," for k, v in given.items() if v is not None]
+    arguments = [f"    {k}={_python(v)}," for k, v in given.items() if v is not None]
     if others:
-        words.append(f"    hyperparameters={_python(others)},")
+        arguments.append(f"    hyperparameters={_python(others)},")
     bounds = ", ".join(f"{k}={v!r}" for k, v in until.items() if v is not None)
     if bounds:
-        words.append(f"    until=descend.Until({bounds}),")
+        arguments.append(f"    until=descend.Until({bounds}),")
     again = str(folder.with_name(folder.name + "-again"))
-    words += [f"    seed={seed!r},", f"    out={_python(again)},"]
-    lines += ["run = descend.fit(", "    problem,", *words, ")"]
+    arguments += [f"    seed={seed!r},", f"    out={_python(again)},"]
+    lines += ["run = descend.fit(", "    problem,", *arguments, ")"]
     return "\n".join(lines)
 
 
@@ -99,9 +91,7 @@ def how_to_repeat(facts: dict[str, Any], folder: Path) -> Markup:
             blocks.append(_code("Go on with it", _resume(_words(command), folder), "shell"))
     blocks.append(_code("Python", python_equivalent(facts, folder), "python"))
     if facts.get("reader") and facts.get("outcome"):
-        blocks.append(
-            _code("Use it on new inputs", f"descend predict {shlex.quote(str(folder))} INPUT", "shell")
-        )
+        blocks.append(_code("Use it on new inputs", use_of(facts["reader"].get("kind"), folder), "shell"))
     said = "The seed chooses the initial parameters, the order of the examples and how they are divided."
     if until.get("seconds") is not None and name != "out of steps":
         said += " The bound is a time: on another machine the descent takes another number of steps."

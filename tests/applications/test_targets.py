@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from descend.applications.targets import built_in_names, problem_from_target
 from descend.errors import DataError, DescendError, RunError, UsageError
-from descend.functions.targets import READERS, built_in_names, problem_from_target, reader_from_json
+from descend.functions.readers import READERS, reader_from_json
 
 PROBLEM = """
 import torch
@@ -79,7 +80,7 @@ def test_every_built_in_name_makes_its_problem():
 
 
 def test_the_names_cost_nothing():
-    code = "import sys, descend.functions.targets as t; t.built_in_names(); print('\\n'.join(sys.modules))"
+    code = "import sys, descend.applications.targets as t; t.built_in_names(); print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "polars", "PIL"} & set(done.stdout.split())
 

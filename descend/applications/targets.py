@@ -9,12 +9,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import DataError, RunError, UsageError, nearest
+from descend.errors import DataError, UsageError, nearest
 from descend.functions.sample_names import SAMPLE_NAMES, sample_name
 from descend.functions.surface_names import SURFACE_NAMES, surface_name
 
 if TYPE_CHECKING:
-    from descend.functions.problem import Problem, Reader
+    from descend.functions.problem import Problem
 
 TABLES = (".csv", ".tsv", ".tab", ".parquet", ".pq")
 TEXTS = (".txt", ".text", ".md", ".rst", ".tex")
@@ -25,14 +25,6 @@ ACCEPTED = (
     " or file.py:name"
 )
 
-READERS = {
-    "table": ("descend.functions.tables", "TableReader"),
-    "sample": ("descend.functions.samples", "SampleReader"),
-    "pictures": ("descend.functions.pictures", "PictureReader"),
-    "text": ("descend.functions.text", "TextReader"),
-}
-"""Where the reader of each kind in ``run.json`` is."""
-
 
 def built_in_names() -> list[str]:
     """Return every target that needs no file: the samples, then the surfaces.
@@ -42,26 +34,6 @@ def built_in_names() -> list[str]:
         ['digits', 'diabetes', 'breast-cancer']
     """
     return [*SAMPLE_NAMES, *SURFACE_NAMES]
-
-
-def reader_from_json(saved: "dict[str, Any]") -> "Reader":
-    """Rebuild the reader that a run was saved with.
-
-    Args:
-        saved: what its ``to_json`` returned; ``saved["kind"]`` says which it is.
-
-    Raises:
-        RunError: where there is no such kind.
-    """
-    kind = saved.get("kind")
-    if kind not in READERS:
-        raise RunError(
-            f"a reader of kind {', '.join(READERS)}",
-            repr(kind),
-            "the run may need a newer version of descend",
-        )
-    module, name = READERS[kind]
-    return getattr(import_module(module), name).from_json(saved)
 
 
 def problem_from_target(
@@ -86,8 +58,18 @@ def problem_from_target(
         DataError: where its file cannot be learned from.
         MissingExtra: where a package that it needs is not installed.
     """
+    problem = _named(target, target_column, seed, options)
+    given = {**({} if target_column is None else {"target_column": target_column}), **options}
+    if given:
+        problem.facts["options"] = given  # what is needed to make it again
+    return problem
+
+
+def _named(target: str, target_column: str | None, seed: int, options: dict[str, Any]) -> "Problem":
     if name := sample_name(target):
-        return _made("samples", "sample_problem", name, "sample data", target_column, options, seed=seed)
+        return _made(
+            "functions.samples:sample_problem", name, "sample data", target_column, options, seed=seed
+        )
     if name := surface_name(target):
         _no_column(target_column, "a surface")
         surface = import_module("descend.functions.surfaces").surface_problem
@@ -112,7 +94,7 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
         raise _unknown(target, path)
     if is_folder:
         try:
-            return _made("pictures", "picture_problem", path, "a folder", column, options, seed=seed)
+            return _made("functions.pictures:picture_problem", path, "a folder", column, options, seed=seed)
         except PermissionError as error:
             raise DataError(
                 "a folder that can be read", f"{error.filename} ({error.strerror})", "check its permissions"
@@ -126,7 +108,7 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
         _known_options(table, options, "a table")
         return table(path, column, seed=seed, **options)
     if last in TEXTS:
-        return _made("text", "text_problem", path, "a text", column, options, seed=seed)
+        return _made("applications.language:language_problem", path, "a text", column, options, seed=seed)
     if last in PICTURES or ("idx" in path.name.lower() and "ubyte" in path.name.lower()):
         what = "pictures" if last in PICTURES else "IDX files"
         raise UsageError(
@@ -176,8 +158,7 @@ def _neighbour(path: Path) -> Path | None:
 
 
 def _made(
-    module: str,
-    function: str,
+    maker: str,
     source: str | Path,
     what: str,
     column: str | None,
@@ -186,7 +167,8 @@ def _made(
     seed: int,
 ) -> "Problem":
     _no_column(column, what)
-    make = getattr(import_module(f"descend.functions.{module}"), function)
+    module, _, function = maker.partition(":")
+    make = getattr(import_module(f"descend.{module}"), function)
     _known_options(make, options, what)
     return make(source, seed=seed, **options)
 

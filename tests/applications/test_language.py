@@ -1,4 +1,4 @@
-"""A text as examples: every character in its place, batches that can be found again, writing on."""
+"""The language model: what is held back, what is learned, and how it writes on."""
 
 import gzip
 import json
@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
+from descend.applications.language import language_problem
 from descend.errors import DataError, UsageError
-from descend.functions.data import Data
-from descend.functions.text import TextReader, Windows, text_problem
+from descend.functions.text import TextReader
 
 AUSTEN = Path(__file__).parents[3] / "shared" / "data" / "austen" / "austen.txt"
 CPU = torch.device("cpu")
@@ -28,7 +26,7 @@ def rhyme(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def learned(rhyme):
-    problem = text_problem(rhyme, **SMALL)
+    problem = language_problem(rhyme, **SMALL)
     torch.manual_seed(0)
     function = problem.fresh_function()
     optimizer = torch.optim.AdamW(function.parameters(), lr=1e-2)
@@ -40,72 +38,27 @@ def learned(rhyme):
     return problem, function
 
 
-# Windows -----------------------------------------------------------------------------------------
-@given(n=st.integers(2, 300), context=st.integers(1, 40), size=st.integers(1, 9))
-def test_a_pass_sees_each_character_once_in_order(n, context, size):
-    if n <= context:
-        return
-    tokens = torch.arange(n)
-    data = Windows(tokens, context)
-    assert isinstance(data, Data)
-    batches = list(data.passes(size, CPU))
-    x, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    assert len(x) == len(data) and x.shape[1] == context
-    assert torch.equal(x.flatten(), tokens[: len(data) * context])
-    assert torch.equal(y, x + 1)
-    assert n - len(data) * context <= context  # no more is left out
-
-
-@given(steps=st.integers(0, 30), seed=st.integers(0, 2**40))
-def test_a_position_is_one_integer_and_is_found_again(steps, seed):
-    data = Windows(torch.arange(200, dtype=torch.int32), 7)
-    batches, other = data.batches(4, seed, CPU), data.batches(4, seed, CPU)
-    for _ in range(steps):
-        batches.next()
-    state = json.loads(json.dumps(batches.state()))
-    other.load_state(state)
-    for a, b in zip(batches.next(), other.next(), strict=True):
-        assert torch.equal(a, b)
-    x, y = batches.next()
-    assert x.shape == (4, 7) and x.dtype == torch.int64
-    assert torch.equal(y, x + 1)
-
-
-def test_batches_come_from_everywhere():
-    data = Windows(torch.arange(40), 4)
-    batches = data.batches(6, 0, CPU)
-    assert batches.per_epoch == len(data) // 6
-    seen = torch.cat([torch.cat(batches.next(), dim=1).flatten() for _ in range(100)])
-    assert torch.equal(seen.unique(), torch.arange(40))
-    assert not torch.equal(batches.next()[0], data.batches(6, 1, CPU).next()[0])
-
-
-def test_too_few_tokens_for_a_piece():
-    with pytest.raises(DataError, match="more than 8 tokens"):
-        Windows(torch.arange(8), 8)
-
-
 # Problem -----------------------------------------------------------------------------------------
 def test_the_parts_lie_one_after_another(tmp_path):
     # Each letter of a block once, so that a part shows where it lies.
     text = "".join(chr(0x4E00 + k) for k in range(3000))
     path = tmp_path / "signs.txt"
     path.write_text(text, encoding="utf-8")
-    problem = text_problem(path, **SMALL)
+    problem = language_problem(path, **SMALL)
     train, validation, test = (
         data.tokens.tolist() for data in (problem.train, problem.validation, problem.test)
     )
     assert train + validation + test == list(range(3000))
     assert len(test) == 300 and len(validation) == 300
-    assert problem.reader.alphabet == text
+    assert problem.reader.tokens.alphabet == text
     assert problem.facts["characters"] == 3000 and problem.facts["classes"] == 3000
     json.dumps(problem.describe_data())
 
 
 def test_an_untrained_function_knows_nothing(rhyme):
-    problem = text_problem(rhyme, **SMALL)
+    problem = language_problem(rhyme, **SMALL)
     bits = problem.evaluate(problem.function, problem.test)["bits-per-character"]
-    assert bits == pytest.approx(math.log2(len(problem.reader.alphabet)), abs=0.3)
+    assert bits == pytest.approx(math.log2(len(problem.reader.tokens.alphabet)), abs=0.3)
 
 
 def test_it_is_learned(learned):
@@ -114,18 +67,18 @@ def test_it_is_learned(learned):
 
 
 def test_a_seed_fixes_the_parameters(rhyme):
-    a, b, c = (text_problem(rhyme, seed=seed, **SMALL).function.state_dict() for seed in (1, 1, 2))
+    a, b, c = (language_problem(rhyme, seed=seed, **SMALL).function.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert any(not torch.equal(a[k], c[k]) for k in a)
 
 
 def test_line_ends_marks_and_packing_do_not_matter(rhyme, tmp_path):
     text = rhyme.read_text()
-    alphabet = text_problem(rhyme, **SMALL).reader.alphabet
+    alphabet = language_problem(rhyme, **SMALL).reader.tokens.alphabet
     (tmp_path / "dos.txt").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(text.encode()))
     for name in ("dos.txt", "packed.txt.gz"):
-        assert text_problem(tmp_path / name, **SMALL).reader.alphabet == alphabet
+        assert language_problem(tmp_path / name, **SMALL).reader.tokens.alphabet == alphabet
 
 
 @pytest.mark.parametrize(
@@ -141,26 +94,26 @@ def test_line_ends_marks_and_packing_do_not_matter(rhyme, tmp_path):
 def test_files_that_are_no_text(content, said, tmp_path):
     (tmp_path / "file.txt").write_bytes(content)
     with pytest.raises(DataError, match=said):
-        text_problem(tmp_path / "file.txt")
+        language_problem(tmp_path / "file.txt")
 
 
 def test_missing_and_damaged_files(tmp_path):
     with pytest.raises(DataError, match="no such file"):
-        text_problem(tmp_path / "none.txt")
+        language_problem(tmp_path / "none.txt")
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a text " * 500)[:-9])
     with pytest.raises(DataError, match="readable text"):
-        text_problem(tmp_path / "a.txt.gz")
+        language_problem(tmp_path / "a.txt.gz")
 
 
 @pytest.mark.parametrize("context", [0, -3, 260, 10**9])
 def test_a_context_that_does_not_fit(context, rhyme):
     with pytest.raises(UsageError, match="a context of 1 to 259"):
-        text_problem(rhyme, context=context)
+        language_problem(rhyme, context=context)
 
 
 def test_a_short_text_has_a_short_context(tmp_path):
     (tmp_path / "a.txt").write_text("To be, or not to be. " * 50)
-    assert text_problem(tmp_path / "a.txt").facts["context"] == 26
+    assert language_problem(tmp_path / "a.txt").facts["context"] == 26
 
 
 # Predictions -------------------------------------------------------------------------------------
@@ -218,10 +171,10 @@ def test_wrong_prompts(learned, tmp_path):
 
 @pytest.mark.skipif(not AUSTEN.is_file(), reason="the data are not here")
 def test_six_novels():
-    problem = text_problem(AUSTEN)
+    problem = language_problem(AUSTEN)
     facts = problem.describe_data()
     assert facts["characters"] == 4_025_034 and facts["classes"] == 81
-    assert len(problem.test.tokens) == 262_144 and len(problem.validation.tokens) == 65_536
+    assert len(problem.test.tokens) == 402_503 and len(problem.validation.tokens) == 65_536
     assert problem.train.tokens.dtype == torch.uint8
-    written = "".join(problem.reader.alphabet[k] for k in problem.train.tokens[:4].tolist())
+    written = "".join(problem.reader.tokens.alphabet[k] for k in problem.train.tokens[:4].tolist())
     assert written == AUSTEN.read_text()[:4]

@@ -1,0 +1,1 @@
+"""What descent powers: ready problems, each one file, and the names that they go by."""

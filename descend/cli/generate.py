@@ -1,0 +1,74 @@
+"""``descend generate``: a trained language model writes on."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from descend.cli.flags import number, whole
+from descend.cli.options import AsJson
+from descend.cli.terminal import say_json
+from descend.errors import RunError
+
+
+def generate(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run on a text.")],
+    prompt: Annotated[
+        str, typer.Option(metavar="TEXT", help="How it begins [default: with a new line].")
+    ] = "",
+    length: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--length", least=1), help="Tokens to write [default: 500]."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            parser=number("--temperature", least=0),
+            help="How freely to choose: 0 takes the likeliest, 1 as often as it is likely [default: 0.8].",
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            parser=number("--top-p", above=0),
+            help="Choose among the likeliest alone, which together have this probability [default: 1].",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", parser=whole("--seed", least=0), help="What chance is drawn from."),
+    ] = None,
+    json: AsJson = False,
+) -> int:
+    """Write on from a prompt, as the text that was learned from would."""
+    from descend.functions.text import TextReader
+    from descend.runs.run import Run
+
+    run = Run.open(folder)
+    reader = run.reader
+    if not isinstance(reader, TextReader):
+        kind = getattr(reader, "kind", "no file that is known")
+        raise RunError(f"a run that learned from a text at {folder}", f"one of {kind}", "use descend predict")
+    options = {"length": length or 500, "temperature": temperature, "top_p": top_p, "seed": seed}
+    pieces = reader.write(run.model, prompt, **{k: v for k, v in options.items() if v is not None})
+    began = time.perf_counter()
+    if json:
+        text = "".join(pieces)
+        seconds = time.perf_counter() - began
+        say_json({"run": str(folder), "prompt": prompt, "text": prompt + text, "seconds": round(seconds, 3)})
+        return 0
+    sys.stdout.write(prompt)
+    try:
+        for piece in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    except KeyboardInterrupt:  # enough was read
+        return 130
+    finally:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    return 0
