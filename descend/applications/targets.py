@@ -94,6 +94,9 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
         raise _unknown(target, path)
     if is_folder:
         try:
+            if import_module("descend.functions.box_files").has_boxes(path):
+                maker, what = "applications.detection:detection_problem", "a folder of boxes"
+                return _made(maker, path, what, column, options, seed=seed)
             return _made("functions.pictures:picture_problem", path, "a folder", column, options, seed=seed)
         except PermissionError as error:
             raise DataError(

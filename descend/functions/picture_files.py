@@ -74,15 +74,21 @@ def _header(path: Path) -> tuple[int, int, bool] | None:
         return None
 
 
-def common_form(paths: Sequence[Path]) -> Form:
-    """Choose the form: the median height and width, at most :data:`LARGEST`; grey where all are grey."""
+def size_of(path: Path) -> tuple[int, int] | None:
+    """Return a picture's height and width, or nothing where it cannot be read."""
+    header = _header(path)
+    return None if header is None else header[:2]
+
+
+def common_form(paths: Sequence[Path], largest: int = LARGEST) -> Form:
+    """Choose the form: the median height and width, at most ``largest``; grey where all are grey."""
     pillow()
     with ThreadPoolExecutor() as pool:
         headers = [header for header in pool.map(_header, paths) if header is not None]
     if not headers:
         return Form(SMALLEST, SMALLEST, 1)
     height, width = (float(torch.tensor([h[k] for h in headers]).float().median()) for k in (0, 1))
-    scale = min(1.0, LARGEST / max(height, width))
+    scale = min(1.0, largest / max(height, width))
     sides = [max(SMALLEST, round(side * scale)) for side in (height, width)]
     return Form(sides[0], sides[1], 1 if all(h[2] for h in headers) else 3)
 

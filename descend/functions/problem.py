@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,15 @@ class Reader(Protocol):
 
     def predict(self, model: nn.Module, source: str | Path, **options: Any) -> list[dict[str, Any]]:
         """Read new inputs from a file, a folder or a text, and return one answer each."""
+        ...
+
+
+@runtime_checkable
+class Calibrated(Protocol):
+    """A reader whose answers also rest on what the finished function says of held-out examples."""
+
+    def calibrated(self, model: nn.Module, data: Data) -> Reader:
+        """Return the reader that knows them; ``data`` are the validation examples."""
         ...
 
 

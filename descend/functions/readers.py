@@ -15,12 +15,14 @@ READERS = {
     "sample": ("descend.functions.samples", "SampleReader"),
     "pictures": ("descend.functions.pictures", "PictureReader"),
     "text": ("descend.functions.text", "TextReader"),
+    "boxes": ("descend.functions.detections", "DetectionReader"),
 }
 """Where the reader of each kind in ``run.json`` is."""
 USES = {
     "table": "predict {} NEW.csv",
     "sample": "predict {} NEW.csv",
     "pictures": "predict {} PICTURE.png",
+    "boxes": "predict {} PICTURE.jpg --draw out.png",
     "text": 'generate {} --prompt "It was"',
 }
 """The command that does with a run what it was made for."""

@@ -23,7 +23,7 @@ from descend.descent.settings import resolve_settings
 from descend.descent.threads import choose_threads
 from descend.descent.until import Until
 from descend.errors import DataError, RunError, UsageError
-from descend.functions.problem import Problem, Settings
+from descend.functions.problem import Calibrated, Problem, Settings
 from descend.runs.run import Run
 
 _COMPARED = ("target", "method", "hyperparameters", "settings", "data", "count")
@@ -402,6 +402,11 @@ def _finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, unti
             if f"{metric.name}/{part}" in figures:
                 metrics = {metric.name: figures[f"{metric.name}/{part}"], **metrics}
                 break
+    reader = problem.reader
+    if isinstance(reader, Calibrated) and problem.validation is not None:
+        run.write(
+            reader={"kind": problem.reader.kind, **reader.calibrated(function, problem.validation).to_json()}
+        )
     values = function.state_dict()
     run.attach(function)
     run.save_parameters({k: v for k, v in values.items() if isinstance(v, Tensor)})

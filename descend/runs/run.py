@@ -184,6 +184,8 @@ class Run:
         facts = {**self.facts, **plain(changes)}
         write_facts(self.folder / FACTS, facts)
         self.facts = facts
+        if "reader" in changes:
+            self._reader = None
 
     def save_parameters(self, tensors: "Mapping[str, Tensor]") -> None:
         """Write the best parameters and buffers, in one move.
