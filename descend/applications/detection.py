@@ -131,8 +131,9 @@ def _parted(parts: Sequence[str], seed: int) -> tuple[Tensor, Tensor, Tensor]:
         raise DataError("at least 4 pictures with boxes to learn from", f"{len(train)}", "add pictures")
     missing = [p for p in ("validation", "test") if p not in at]
     if missing:
-        shares = {"test": 1 / 5 * ("test" in missing), "validation": 1 / 8 * ("validation" in missing)}
-        own, chosen, held = split(len(train), seed=seed, **shares)
+        test = 1 / 5 if "test" in missing else 0
+        validation = 1 / 8 if "validation" in missing else 0
+        own, chosen, held = split(len(train), test=test, validation=validation, seed=seed)
         at = {"validation": train[chosen], "test": train[held], **at, "train": train[own]}
     return at["train"], at["validation"], at["test"]
 

@@ -45,6 +45,7 @@ def generate(
     json: AsJson = False,
 ) -> int:
     """Write on from a prompt, as the text that was learned from would."""
+    from descend.functions.networks import Transformer
     from descend.functions.text import TextReader
     from descend.runs.run import Run
 
@@ -54,7 +55,9 @@ def generate(
         kind = getattr(reader, "kind", "no file that is known")
         raise RunError(f"a run that learned from a text at {folder}", f"one of {kind}", "use descend predict")
     options = {"length": length or 500, "temperature": temperature, "top_p": top_p, "seed": seed}
-    pieces = reader.write(run.model, prompt, **{k: v for k, v in options.items() if v is not None})
+    model = run.model
+    assert isinstance(model, Transformer)
+    pieces = reader.write(model, prompt, **{k: v for k, v in options.items() if v is not None})
     began = time.perf_counter()
     if json:
         text = "".join(pieces)

@@ -30,8 +30,10 @@ class Residual(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.first, self.second = _conv(width, width), _conv(width, width)[:2]
-        nn.init.zeros_(self.second[1].weight)  # the identity at first
+        self.first = _conv(width, width)
+        norm = nn.BatchNorm2d(width)
+        nn.init.zeros_(norm.weight)  # the identity at first
+        self.second = nn.Sequential(_conv(width, width)[0], norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sum."""

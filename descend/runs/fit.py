@@ -404,9 +404,7 @@ def _finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, unti
                 break
     reader = problem.reader
     if isinstance(reader, Calibrated) and problem.validation is not None:
-        run.write(
-            reader={"kind": problem.reader.kind, **reader.calibrated(function, problem.validation).to_json()}
-        )
+        run.write(reader=reader.calibrated(function, problem.validation).to_json())
     values = function.state_dict()
     run.attach(function)
     run.save_parameters({k: v for k, v in values.items() if isinstance(v, Tensor)})

@@ -1,6 +1,7 @@
 """Finding objects: folders of boxes are read whatever is in them, and what is learned is used."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from descend.applications.detection import detection_problem
 from descend.errors import DataError, UsageError
 from descend.functions.box_files import has_boxes, read_boxes
 from descend.functions.boxes import Boxes
-from descend.functions.detections import DetectionReader
+from descend.functions.detections import DetectionReader, _line, _threshold
 
 BCCD = Path(__file__).parents[3] / "shared" / "data" / "bccd"
 IMAGE = pytest.importorskip("PIL.Image")
@@ -155,8 +156,6 @@ def test_scores_become_probabilities():
     g = torch.Generator().manual_seed(0)
     reader = DetectionReader(["a"], None, [], [], 8)  # type: ignore[arg-type]
     box = torch.tensor([[0.1, 0.1, 0.4, 0.4]])
-    from descend.functions.detections import _line, _threshold
-
     pairs, hits = [], []
     for _ in range(600):
         score = torch.rand(1, generator=g)
@@ -164,8 +163,6 @@ def test_scores_become_probabilities():
         own = Boxes(box, torch.zeros(1, dtype=torch.long), score)
         pairs.append((own, own if hit else own[:0]))
         hits.append(hit)
-    from dataclasses import replace
-
     sure = replace(reader, calibration=[_line(pairs, hits, 0)])
     told = torch.cat([sure._calibrated(own).scores for own, _ in pairs])
     high = told > told.median()

@@ -62,6 +62,18 @@ def table(rows=60) -> str:
     return "a,b,y\n" + "".join(f"{a},{b},{a + 2 * b}\n" for a, b in values)
 
 
+def boxes(folder: str) -> str:
+    """Write eight pictures with an object each, as Pascal VOC would."""
+    corners = "<xmin>8</xmin><ymin>8</ymin><xmax>30</xmax><ymax>30</ymax>"
+    for k in range(8):
+        one = f"<object><name>a</name><bndbox>{corners}</bndbox></object>"
+        size = "<size><width>64</width><height>64</height></size>"
+        write(f"{folder}/{k}.xml", f"<annotation>{size}{one}</annotation>")
+        image = pytest.importorskip("PIL.Image").new("L", (64, 64), 9 * k)
+        image.save(Path(folder) / f"{k}.png")
+    return folder
+
+
 def pictures(folder: str) -> str:
     image = pytest.importorskip("PIL.Image")
     for name in ("a", "b"):
@@ -115,6 +127,7 @@ def test_each_kind_of_file_and_its_reader(here):
         "t.tsv.gz": ("table", "y"),
         "t.dat": ("table", "y"),
         pictures("pictures"): ("pictures", None),
+        boxes("boxes"): ("boxes", None),
         "digits": ("sample", None),
     }
     assert {kind for kind, _ in targets.values()} == set(READERS)
