@@ -43,6 +43,20 @@ def predict(
         int | None,
         typer.Option(metavar="N", parser=whole("--seed", least=0), help="Text: what chance is drawn from."),
     ] = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Boxes: draw them into a copy of the picture; for a folder, a folder."
+        ),
+    ] = None,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            parser=number("--least", least=0),
+            help="Boxes: the probability from which one counts [default: each class's own].",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> int:
     """Apply a trained function to new inputs."""
@@ -53,11 +67,11 @@ def predict(
         raise UsageError("a file for --out", came, "choose another one, such as predictions.csv")
     from descend.runs.run import Run
 
-    options = {"length": length, "temperature": temperature, "seed": seed}
+    options = {"length": length, "temperature": temperature, "seed": seed, "draw": draw, "least": least}
     options = {name: value for name, value in options.items() if value is not None}
     rows = Run.open(folder).predict(source, **options)
     if out is not None:
-        write_csv(rows, out)
+        write_csv(_lines(rows), out)
     if json:
         answer: dict[str, Any] = {
             "run": str(folder),
@@ -71,12 +85,21 @@ def predict(
     elif rows and rows[0].keys() <= {"prompt", "text"}:
         say("\n\n".join(str(row["text"]) for row in rows))
     elif rows and is_terminal():
-        _show(rows)
+        _show([{"file": row["file"], **row["counts"]} if "counts" in row else row for row in rows])
     else:
         import sys
 
-        _write(rows, sys.stdout)
+        _write(_lines(rows), sys.stdout)
     return 0
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows without lists in them: of pictures with boxes a row a box."""
+    return [
+        line
+        for row in rows
+        for line in ([{"file": row["file"], **box} for box in row["boxes"]] if "boxes" in row else [row])
+    ]
 
 
 def write_csv(rows: Sequence[dict[str, Any]], out: Path) -> None:

@@ -114,7 +114,7 @@ def wrong_loss_sign(seen: Observations) -> Iterator[Suspicion]:
     for index, optimizer in enumerate(seen.optimizers):
         windows = [w for w in seen.windows if w.optimizer == index]
         backwards = [b for w in windows for b in w.backwards]
-        climbs = optimizer.maximize or _goes_up(windows)
+        climbs = optimizer.maximize or (_goes_up(windows) and not _fell(seen))
         wrong = sum((b.sign < 0) != climbs for b in backwards if b.sign)
         known = sum(b.sign != 0 for b in backwards)
         how = "the optimizer climbs (maximize=True)" if climbs else "enters what is descended with a minus"
@@ -161,6 +161,13 @@ def _goes_up(windows: list[Window]) -> bool:
     ]
     medians = [median(m) for m in moved if m]
     return len(medians) > 0 and medians[0] > 0.3 and fmean(m > 0.1 for m in medians) > 0.8
+
+
+def _fell(seen: Observations) -> bool:
+    """Whether the loss ended below where it began: momentum goes up for a while too, once it has overshot."""
+    losses = [v for _, v in seen.losses if math.isfinite(v)]
+    part = max(1, len(losses) // 5)
+    return bool(losses) and fmean(losses[-part:]) < fmean(losses[:part])
 
 
 def _falls_for_ever(seen: Observations, a_part_is_right: bool) -> Iterator[Suspicion]:

@@ -8,7 +8,18 @@ import pytest
 
 from descend.cli import main
 
-COMMANDS = ["fit", "predict", "report", "methods", "export", "watch", "diagnose", "inspect", "corpus"]
+COMMANDS = [
+    "fit",
+    "predict",
+    "generate",
+    "report",
+    "methods",
+    "export",
+    "watch",
+    "diagnose",
+    "inspect",
+    "corpus",
+]
 
 
 def test_help_names_every_command(descend):

@@ -59,3 +59,17 @@ def test_rows_that_differ_and_none(descend, stub):
     assert descend("predict", "r", "x").out == "a,b\n1,\n,\n"
     stub["rows"] = []
     assert descend("predict", "r", "x").code == 0
+
+
+def test_boxes_are_a_line_each_and_counted_in_a_terminal(descend, stub, monkeypatch):
+    box = {"class": "cell", "probability": 0.9, "left": 1.0, "top": 2.0, "right": 3.0, "bottom": 4.0}
+    stub["rows"] = [{"file": "a.png", "counts": {"cell": 2, "plate": 0}, "boxes": [box, box]}]
+    said = descend("predict", "r", "a.png", "--draw", "out.png", "--least", 0.2)
+    assert (
+        said.out == "file,class,probability,left,top,right,bottom\n" + 2 * "a.png,cell,0.9,1.0,2.0,3.0,4.0\n"
+    )
+    assert str(stub["options"]["draw"]) == "out.png" and stub["options"]["least"] == 0.2
+    assert json.loads(descend("predict", "r", "a.png", "--json").out)["predictions"] == stub["rows"]
+    monkeypatch.setattr("descend.cli.predict.is_terminal", lambda: True)
+    said = descend("predict", "r", "a.png").out
+    assert said.split() == ["file", "cell", "plate", "a.png", "2", "0"]

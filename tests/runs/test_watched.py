@@ -303,3 +303,9 @@ def test_the_command_says_what_is_wrong_in_two_lines(tmp_path: Path, capfd: pyte
     assert out[at + 1].startswith("remedy\t") and "Not tried: no time was given" in out[at + 1]
     assert command([*words, "--no-watch", "--out", str(tmp_path / "b"), "--json"]) in (0, 3)
     assert json.loads(capfd.readouterr().out)["findings"] == []
+
+
+def test_momentum_that_overshoots_is_no_climb(tmp_path):
+    run = descend.fit(problem_from_target("three-hump-camel"), out=tmp_path / "run")
+    assert run.loss < 1e-6
+    assert [f.cause for f in run.findings if f.severity != "info"] == []
