@@ -21,8 +21,8 @@ TEXTS = (".txt", ".text", ".md", ".rst", ".tex")
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 ACCEPTED = (
-    "a built-in name, a CSV or Parquet file, a folder of pictures or of IDX files, a text file,"
-    " or file.py:name"
+    "a built-in name, a CSV or Parquet file, a folder of pictures (a subfolder a class, or with boxes)"
+    " or of IDX files, a text file, or file.py:name"
 )
 
 

@@ -24,7 +24,8 @@ def fit(
         typer.Argument(
             metavar="TARGET",
             help="What to learn: digits, diabetes, breast-cancer; a surface such as rosenbrock; a CSV or"
-            " Parquet file; a folder of pictures or of IDX files; a text file; file.py:problem.",
+            " Parquet file; a folder of pictures, with a subfolder a class or with boxes, or of IDX files; a"
+            " text file; file.py:problem.",
         ),
     ],
     target_column: TargetColumn = None,

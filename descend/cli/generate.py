@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from descend.cli.flags import number, whole
-from descend.cli.options import AsJson
+from descend.cli.flags import number
+from descend.cli.options import AsJson, Length, Seed, Temperature
 from descend.cli.terminal import say_json
 from descend.errors import RunError
 
@@ -18,18 +18,8 @@ def generate(
     prompt: Annotated[
         str, typer.Option(metavar="TEXT", help="How it begins [default: with a new line].")
     ] = "",
-    length: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=whole("--length", least=1), help="Tokens to write [default: 500]."),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T",
-            parser=number("--temperature", least=0),
-            help="How freely to choose: 0 takes the likeliest, 1 as often as it is likely [default: 0.8].",
-        ),
-    ] = None,
+    length: Length = None,
+    temperature: Temperature = None,
     top_p: Annotated[
         float | None,
         typer.Option(
@@ -38,10 +28,7 @@ def generate(
             help="Choose among the likeliest alone, which together have this probability [default: 1].",
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=whole("--seed", least=0), help="What chance is drawn from."),
-    ] = None,
+    seed: Seed = None,
     json: AsJson = False,
 ) -> int:
     """Write on from a prompt, as the text that was learned from would."""

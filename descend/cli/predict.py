@@ -8,8 +8,8 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from descend.cli.flags import number, whole
-from descend.cli.options import AsJson
+from descend.cli.flags import number
+from descend.cli.options import AsJson, Length, Seed, Temperature
 from descend.cli.terminal import console, figure, is_terminal, say, say_json
 from descend.errors import UsageError
 
@@ -27,22 +27,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write all predictions to this file.")
     ] = None,
-    length: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=whole("--length", least=1), help="Text: characters to write."),
-    ] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            metavar="T",
-            parser=number("--temperature", least=0),
-            help="Text: how freely to choose the next character; 0 takes the likeliest.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", parser=whole("--seed", least=0), help="Text: what chance is drawn from."),
-    ] = None,
+    length: Length = None,
+    temperature: Temperature = None,
+    seed: Seed = None,
     draw: Annotated[
         Path | None,
         typer.Option(

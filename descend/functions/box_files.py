@@ -21,6 +21,8 @@ PARTS = {
     "test": ("test", "testing"),
 }
 """Names of lists and folders that hold an official split."""
+MARKS = {".xml": (b"<annotation",), ".json": (b'"images"', b'"annotations"', b'"categories"')}
+"""What stands near the beginning of a file that annotates pictures, by its suffix."""
 LEAST_EXTENT = 1e-3
 """Of a picture's side, below which a box holds nothing."""
 
@@ -61,8 +63,8 @@ class BoxedPictures:
 
 
 def has_boxes(folder: Path) -> bool:
-    """Whether there are annotations of boxes in a folder, or one level or two below it."""
-    return bool(_xml_files(folder) or _coco_files(folder))
+    """Whether there are annotations of boxes anywhere in a folder."""
+    return any(_annotations(folder))
 
 
 def read_boxes(folder: Path) -> BoxedPictures:
@@ -76,8 +78,8 @@ def read_boxes(folder: Path) -> BoxedPictures:
         DataError: where no picture has an object, or there is nothing to learn from.
     """
     left_out: Counter[str] = Counter()
-    xml, coco = _xml_files(folder), _coco_files(folder)
-    found = list(_of_voc(folder, xml, left_out) if xml else _of_coco(folder, coco, left_out))
+    voc, coco = _annotations(folder)
+    found = list(_of_voc(folder, voc, left_out) if voc else _of_coco(folder, coco, left_out))
     parts: dict[str, list[BoxedPicture]] = {}
     for part, one in found:
         parts.setdefault(part, []).append(one)
@@ -93,18 +95,21 @@ def read_boxes(folder: Path) -> BoxedPictures:
     return BoxedPictures(parts, left_out)
 
 
-def _xml_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*.xml") if not p.name.startswith("."))
-
-
-def _coco_files(folder: Path) -> list[Path]:
-    found = []
-    for path in sorted(folder.rglob("*.json")):
-        with path.open("rb") as file:
-            beginning = file.read(1 << 16)
-        if b'"images"' in beginning or b'"annotations"' in beginning or b'"categories"' in beginning:
-            found.append(path)
-    return found
+def _annotations(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files in a folder that annotate boxes, Pascal VOC's and COCO's: by how they begin."""
+    voc, coco = [], []
+    for path in sorted(folder.rglob("*")):
+        suffix = path.suffix.lower()
+        if suffix not in MARKS or path.name.startswith("."):
+            continue
+        try:
+            with path.open("rb") as file:
+                beginning = file.read(1 << 16)
+        except OSError:
+            continue
+        if any(mark in beginning for mark in MARKS[suffix]):
+            (voc if suffix == ".xml" else coco).append(path)
+    return voc, coco
 
 
 def _part_of(words: Iterable[str]) -> str:

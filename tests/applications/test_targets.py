@@ -113,6 +113,13 @@ def test_a_seed_reaches_the_problem():
     assert not torch.equal(a, b)
 
 
+def test_other_xml_and_json_beside_pictures_are_no_boxes(here):
+    pictures("pictures")
+    write("pictures/a/drawing.xml", "<svg/>")
+    write("pictures/settings.json", '{"name": 1}')
+    assert problem_from_target("pictures").facts["kind"] == "pictures"
+
+
 # Files -------------------------------------------------------------------------------------------
 def test_each_kind_of_file_and_its_reader(here):
     write("words.txt", "to be or not to be, " * 100)
