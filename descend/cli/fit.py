@@ -113,6 +113,13 @@ def fit(
             metavar="N", parser=whole("--accumulate", least=1), help="Batches whose gradients make one step."
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the function is computed in: float32, bfloat16, or auto, whichever is faster here.",
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -188,6 +195,7 @@ def fit(
             warmup=warmup,
             clip=clip,
             accumulate=accumulate,
+            precision=precision,
             hyperparameters=chosen or None,
             threads=threads,
             device=device,

@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from descend.descent.loop import SMOOTHING, Loop
 from descend.descent.observe import Observer
 from descend.descent.outcome import Outcome
+from descend.descent.precision import in_precision, resolve_precision
 from descend.descent.record import Record
 from descend.descent.schedules import Schedules
 from descend.descent.settings import resolve_settings
@@ -41,6 +43,7 @@ class Descent:
 
     Attributes:
         function: the descent's own function.
+        computed: the same, as it is called: in the precision of the settings.
         method: the method, a ``torch.optim.Optimizer``.
         steps: updates taken so far.
         seconds: time spent descending so far.
@@ -79,6 +82,10 @@ class Descent:
         self.device = _device(device)
         self.function: nn.Module = problem.fresh_function().to(self.device)
         self.function.train()
+        self.settings = replace(
+            self.settings, precision=resolve_precision(self.settings.precision, self.device)
+        )
+        self.computed = in_precision(self.function, self.settings.precision)
         named = [(n, p) for n, p in self.function.named_parameters() if p.requires_grad]
         self._names = [n for n, _ in named]
         self.parameters: list[Tensor] = [p for _, p in named]
@@ -145,13 +152,13 @@ class Descent:
         if self.method.needs_closure:
             batches = self._taken = list(batches)
         if parts == 1:
-            loss = self.problem.loss_of(self.function, next(iter(batches)))
+            loss = self.problem.loss_of(self.computed, next(iter(batches)))
             self._check_loss(loss)
             self._differentiate(loss, graph)
             return loss.detach()
         whole = torch.zeros((), device=self.device)
         for batch in batches:
-            loss = self.problem.loss_of(self.function, batch) / parts
+            loss = self.problem.loss_of(self.computed, batch) / parts
             self._check_loss(loss)
             self._differentiate(loss, graph)
             whole += loss.detach()
@@ -287,7 +294,7 @@ class Descent:
 
     def _evaluated(self) -> dict[str, float]:
         assert self.problem.validation is not None
-        found = self.validation = self.problem.evaluate(self.function, self.problem.validation)
+        found = self.validation = self.problem.evaluate(self.computed, self.problem.validation)
         best = self.best
         if best is None or self._better(found, best["validation"]):
             self.keep(found["loss"], found)

@@ -9,6 +9,7 @@ import time
 
 import torch
 
+from descend.descent.precision import in_precision
 from descend.functions.problem import Problem
 
 SHORT = 1.5e-3
@@ -20,7 +21,9 @@ PAYS = 0.7
 machine is lost several times over as soon as a neighbour wants one of the cores."""
 
 
-def choose_threads(problem: Problem, batch_size: int, device: torch.device, most: int) -> tuple[int, str]:
+def choose_threads(
+    problem: Problem, batch_size: int, device: torch.device, most: int, precision: str = "float32"
+) -> tuple[int, str]:
     """Measure a gradient on one thread and on more, and choose.
 
     The problem, its function and the random generators are left as they were. The number of threads is
@@ -31,6 +34,7 @@ def choose_threads(problem: Problem, batch_size: int, device: torch.device, most
         batch_size: examples a step.
         device: where the step runs; off the CPU nothing is measured.
         most: the largest number allowed.
+        precision: float32 or bfloat16.
 
     Returns:
         The number of threads, and a sentence that says why.
@@ -39,7 +43,7 @@ def choose_threads(problem: Problem, batch_size: int, device: torch.device, most
         torch.set_num_threads(most)
         return most, ""
     with torch.random.fork_rng(devices=[]):
-        function = problem.fresh_function()
+        function = in_precision(problem.fresh_function(), precision)
         batch = problem.train.batches(batch_size, 0, device).next()
 
         def gradient() -> None:

@@ -147,6 +147,10 @@ def examine(
     return said
 
 
+_KEPT = ("batch_size", "schedule", "warmup", "clip", "accumulate", "precision")
+"""The settings that a run is made anew with."""
+
+
 def _of_run(run: Run) -> tuple[Problem, Settings]:
     """Make the problem of a run anew, with the settings that it had."""
     from descend.applications.targets import problem_from_target
@@ -169,7 +173,7 @@ def _of_run(run: Run) -> tuple[Problem, Settings]:
         lr=given.pop("lr", None),
         hyperparameters=given,
         steps=(had.get("until") or {}).get("steps") or facts["steps"] or problem.settings.steps,
-        **{name: had[name] for name in ("batch_size", "schedule", "warmup", "clip", "accumulate")},
+        **{name: had[name] for name in _KEPT if name in had},
     )
     return problem, settings
 

@@ -29,6 +29,7 @@ class Settings:
         hyperparameters: the method's other hyperparameters, by torch's names.
         gradient_norm: the norm under which a point counts as a minimum; ``None`` does not look.
         accumulate: batches whose gradients are averaged for one update.
+        precision: float32, bfloat16, or auto, which is bfloat16 where the device has instructions for it.
     """
 
     method: str = "adamw"
@@ -41,6 +42,7 @@ class Settings:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     gradient_norm: float | None = None
     accumulate: int = 1
+    precision: str = "float32"
 
 
 class Reader(Protocol):

@@ -137,6 +137,22 @@ def _prompt(source: str | Path) -> str:
     return source
 
 
+def python_text() -> tuple[str, str]:
+    """Return the reference of the language that Python itself carries, and the SHA-256 digest of it.
+
+    Raises:
+        DataError: where this Python came without it.
+    """
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        raise DataError(
+            "Python's own reference (the module pydoc_data)", "a Python without it", "name a text file"
+        ) from None
+    text = "\n\n".join(topics[name].strip() for name in sorted(topics))
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
 def read_text(path: Path) -> tuple[str, str]:
     """Read a text; return it and its file's SHA-256 digest."""
     try:

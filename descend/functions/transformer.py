@@ -1,5 +1,7 @@
 """A small decoder-only transformer: what comes next, from all that came before."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,15 @@ def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """
     a, b = x.chunk(2, -1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, ahead: Tensor | None, **options: Any) -> Tensor:
+    if q.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        # torch's kernel for CPUs goes back three times slower in bfloat16 (59 against 20 ms for 8 pieces of
+        # 128 tokens, four layers of width 192).
+        with torch.autocast("cpu", enabled=False):
+            return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), ahead, **options)
+    return F.scaled_dot_product_attention(q, k, v, ahead, **options)
 
 
 class Past:
@@ -92,7 +103,7 @@ class Block(nn.Module):
         ahead = None
         if known and length > 1:
             ahead = torch.ones(length, known + length, dtype=torch.bool, device=x.device).tril(known)
-        seen = F.scaled_dot_product_attention(q, k, v, ahead, dropout_p=share, is_causal=not known)
+        seen = _attention(q, k, v, ahead, dropout_p=share, is_causal=not known)
         x = x + F.dropout(self.mix(seen.transpose(1, 2).reshape(n, length, width)), share)
         return x + F.dropout(self.down(F.relu(self.up(self.norm2(x))).square()), share)
 

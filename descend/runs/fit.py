@@ -45,6 +45,7 @@ def fit(
     warmup: float | None = None,
     clip: float | None = None,
     accumulate: int | None = None,
+    precision: str | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
     device: str | None = None,
     threads: int | None = None,
@@ -73,6 +74,7 @@ def fit(
         warmup: the share of the descent in which it rises from nothing.
         clip: the largest norm of the whole gradient.
         accumulate: batches whose gradients are averaged for one update.
+        precision: float32, bfloat16, or auto, which is bfloat16 where the device has instructions for it.
         hyperparameters: of the method, by torch's names.
         device: where to compute; the first GPU, or the CPU.
         threads: CPU threads; by default chosen by measuring.
@@ -112,6 +114,7 @@ def fit(
         "warmup": warmup,
         "clip": clip,
         "accumulate": accumulate,
+        "precision": precision,
         "hyperparameters": hyperparameters,
     }
     attention = _attention(watch, prove)
@@ -257,6 +260,7 @@ def _facts(
             "warmup": settings.warmup,
             "clip": settings.clip,
             "accumulate": settings.accumulate,
+            "precision": settings.precision,
             "seed": descent.seed,
             "until": until.to_json(),
             "device": str(descent.device),
@@ -355,7 +359,8 @@ def _settle_threads(problem: Problem, descent: Descent, run: Run, threads: int |
     chosen = threads or settings.get("threads")
     if chosen is None:
         size = settings["batch_size"] or len(problem.train)
-        chosen, why = choose_threads(problem, size, descent.device, torch.get_num_threads())
+        precision = settings.get("precision", "float32")
+        chosen, why = choose_threads(problem, size, descent.device, torch.get_num_threads(), precision)
         notes += [why] if why else []
     torch.set_num_threads(chosen)
     # A resumed run is going on again: what it says of its end no longer holds.

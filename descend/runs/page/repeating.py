@@ -67,6 +67,8 @@ def python_equivalent(facts: dict[str, Any], folder: Path) -> str:
     given |= {k: settings[k] for k in ("batch_size", "schedule", "warmup", "clip") if k in settings}
     if settings.get("accumulate", 1) != 1:
         given["accumulate"] = settings["accumulate"]
+    if settings.get("precision", "float32") != "float32":
+        given["precision"] = settings["precision"]
     arguments = [f"    {k}={_python(v)}," for k, v in given.items() if v is not None]
     if others:
         arguments.append(f"    hyperparameters={_python(others)},")
