@@ -9,7 +9,7 @@ everywhere there is none), and how little the boxes told overlap with those draw
 **The data** are a folder of pictures with boxes, as Pascal VOC or COCO write them. Every picture is shown
 turned over, nearer or farther and in another light each time: a cell is a cell however the slide lies.
 **The descent** ends with two things that only held-out pictures can tell: how often a box of which score is
-right, and from which probability on a box should count.
+right, and what share of the objects has one: so counts are expected numbers.
 
 Change first: the time (`--seconds`); then ``longest``, the pixels of a picture's longer side, where objects
 are small.
@@ -91,7 +91,9 @@ def detection_problem(
         metric=mean_average_precision(reader.boxes, known, len(classes)),
         name=folder.resolve().name,
         reader=reader,
-        settings=Settings("adamw", 2e-3, 8, 6000, "cosine", 0.05, 10.0, {"weight_decay": 0.05}),
+        settings=Settings(
+            "adamw", 2e-3, 8, 1500, "cosine", 0.05, 10.0, {"weight_decay": 0.05}, precision="auto"
+        ),
         facts={
             "source": str(folder),
             "kind": "boxes",

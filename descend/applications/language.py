@@ -1,16 +1,18 @@
 """Language: to write on in the manner of a text.
 
-**The function** gives, at every place of a text, a probability to each character that may come next, knowing
-those before it: a decoder-only transformer (:class:`descend.functions.networks.Transformer`).
+**The function** gives, at every place of a text, a probability to each piece that may come next, knowing
+those before it: a decoder-only transformer (:class:`descend.functions.networks.Transformer`). A piece is a
+character, or in a long text some characters that often stand together (byte pairs), so that the same steps
+go over three times as much text.
 **Its parameters** are the matrices of its blocks, some hundred thousand to some million numbers.
-**The loss** is how much the character that did come surprises it: the negative logarithm of its probability,
+**The loss** is how much the piece that did come surprises it: the negative logarithm of its probability,
 averaged (cross-entropy); in bits, the length that a character takes when the text is compressed with it.
 **The data** are any text. Its last tenth is held back to the end, and some of what stands before it chooses
 the best parameters.
 **The descent** sees pieces of the text from random places, a few thousand characters a step.
 
 Change first: the time (`--seconds`); then ``layers`` and ``width``, the function's size, which pays where
-there are time and text enough; then ``vocabulary``, which reads pieces of words in place of characters.
+there are time and text enough; then ``vocabulary``, 0 for characters.
 """
 
 from pathlib import Path
@@ -21,18 +23,22 @@ from descend.errors import DataError, UsageError
 from descend.functions.measures import bits_per_character
 from descend.functions.problem import Problem, Settings
 from descend.functions.splits import seeded
-from descend.functions.text import TextReader, read_text
-from descend.functions.tokens import BytePairs, Characters
+from descend.functions.text import TextReader, python_text, read_text
+from descend.functions.tokens import BytePairs, Characters, has_byte_pairs
 from descend.functions.windows import Windows
 
 LEAST = 1000
 """Characters below which there is nothing to learn from."""
 MOST_VALIDATION = 65_536
 """Tokens that choose the best parameters, at most: they are gone over many times."""
+LONG = 200_000
+"""Characters from which a text is read in byte pairs, unless told otherwise."""
+PAIRS = 1024
+"""How many of them are learned then."""
 
 
 def language_problem(
-    path: str | Path,
+    path: str | Path | None = None,
     *,
     seed: int = 0,
     context: int | None = None,
@@ -44,13 +50,15 @@ def language_problem(
     """Make the problem of predicting each token of a text from those before it.
 
     Args:
-        path: a text file in UTF-8, as it is or packed by gzip.
+        path: a text file in UTF-8, as it is or packed by gzip; ``None`` takes the reference of the language
+            that every Python carries.
         seed: draws the initial parameters.
         context: tokens that the function looks back on; ``None`` takes 128, fewer for a short text.
         width: of the transformer.
         layers: of the transformer.
         heads: of the transformer.
-        vocabulary: how many byte pairs to learn as tokens; ``None`` takes each character as one.
+        vocabulary: how many byte pairs to learn as tokens, or 0 for characters; ``None`` takes 1,024 for a
+            text of 200,000 characters or more, if ``tokenizers`` is installed, and characters otherwise.
 
     Returns:
         The problem; its inputs and targets are int64 (n, context).
@@ -60,8 +68,8 @@ def language_problem(
         UsageError: where a size is out of its range.
         MissingExtra: where byte pairs are asked for and ``tokenizers`` is not installed.
     """
-    path = Path(path)
-    text, digest = read_text(path)
+    text, digest = python_text() if path is None else read_text(Path(path))
+    name, path = ("language", "Python's own reference") if path is None else (Path(path).name, path)
     if len(text) < LEAST:
         raise DataError(
             f"at least {LEAST} characters in {path}",
@@ -73,7 +81,9 @@ def language_problem(
         raise DataError(f"at least two different characters in {path}", "one", "learn from another text")
     last = len(text) - len(text) // 10
     tokens = characters
-    if vocabulary is not None:
+    if vocabulary is None and len(text) >= LONG and has_byte_pairs():
+        vocabulary = PAIRS
+    if vocabulary:
         # What is held back has no say in what the pieces are.
         tokens = BytePairs.of(text[:last], vocabulary)
         parts = tokens.numbers(text[:last]), tokens.numbers(text[last:])
@@ -98,7 +108,7 @@ def language_problem(
         validation=Windows(numbers[last - chosen : last], context),
         test=Windows(numbers[last:], context),
         metric=bits_per_character(tokens.lengths),
-        name=path.name.split(".")[0],
+        name=name.split(".")[0],
         reader=reader,
         settings=Settings("adamw", 3e-3, 8, 3000, "cosine", 0.05, 1.0, {"weight_decay": 0.1}),
         facts={

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from descend.applications.names import BUILT_IN, application_name
 from descend.errors import DataError, UsageError, nearest
 from descend.functions.sample_names import SAMPLE_NAMES, sample_name
 from descend.functions.surface_names import SURFACE_NAMES, surface_name
@@ -27,13 +28,13 @@ ACCEPTED = (
 
 
 def built_in_names() -> list[str]:
-    """Return every target that needs no file: the samples, then the surfaces.
+    """Return every target that needs no file: the samples, the applications, then the surfaces.
 
     Example:
         >>> built_in_names()[:3]
         ['digits', 'diabetes', 'breast-cancer']
     """
-    return [*SAMPLE_NAMES, *SURFACE_NAMES]
+    return [*SAMPLE_NAMES, *BUILT_IN, *SURFACE_NAMES]
 
 
 def problem_from_target(
@@ -50,8 +51,8 @@ def problem_from_target(
         target_column: the column of a table to predict.
         seed: draws the parts of the data and the initial parameters.
         options: what else that kind of problem takes: ``task``, ``metric`` and ``log`` for a table,
-            ``skip_unreadable`` for pictures, ``context`` for a text, ``dimension`` and the like for
-            surfaces, and the parameters of a person's own function.
+            ``skip_unreadable`` for pictures, ``context`` and ``vocabulary`` for a text, ``dimension`` and the
+            like for surfaces, and the parameters of a person's own function.
 
     Raises:
         UsageError: where the target is none of these, or something was given that it does not take.
@@ -70,6 +71,8 @@ def _named(target: str, target_column: str | None, seed: int, options: dict[str,
         return _made(
             "functions.samples:sample_problem", name, "sample data", target_column, options, seed=seed
         )
+    if name := application_name(target):
+        return _made(BUILT_IN[name], None, "an application", target_column, options, seed=seed)
     if name := surface_name(target):
         _no_column(target_column, "a surface")
         surface = import_module("descend.functions.surfaces").surface_problem
@@ -162,7 +165,7 @@ def _neighbour(path: Path) -> Path | None:
 
 def _made(
     maker: str,
-    source: str | Path,
+    source: str | Path | None,
     what: str,
     column: str | None,
     options: dict[str, Any],

@@ -33,8 +33,8 @@ def fit(
         int | None,
         typer.Option(
             metavar="N",
-            parser=whole("--vocabulary", least=257),
-            help="A text: learn N byte pairs in place of its characters.",
+            parser=whole("--vocabulary", least=0),
+            help="A text: learn N byte pairs as its tokens; 0 takes characters.",
         ),
     ] = None,
     method: Annotated[

@@ -1,6 +1,5 @@
 """Pictures as a detector takes them, and what it finds as boxes, counts and drawings."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from descend.errors import DataError, UsageError
 from descend.functions.answers import known_options, outputs_of
-from descend.functions.boxes import Boxes, right
+from descend.functions.boxes import Boxes, counted, precisions, right
 from descend.functions.data import Data
 from descend.functions.detector import Detector, found, known
 from descend.functions.picture_files import Form, pictures_under, read_pictures, size_of
@@ -19,8 +18,8 @@ from descend.functions.pixels import Pixels
 
 AT_A_TIME = 32
 """Pictures that are looked at together."""
-LEAST = 0.05
-"""The probability below which nothing is reported."""
+BINS_OF_CALIBRATION = 10
+"""Probabilities are held against what is right in this many bins."""
 COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
 
 
@@ -36,7 +35,7 @@ class DetectionReader:
         width: of the :class:`~descend.functions.detector.Detector`.
         calibration: of each class (slope, shift): the probability that a box is right is the logistic
             function of slope · its logit + shift.
-        thresholds: of each class, the probability from which a box counts.
+        recall: of each class, the share of the objects that there is a right box for.
     """
 
     classes: list[str]
@@ -45,7 +44,7 @@ class DetectionReader:
     std: list[float]
     width: int
     calibration: list[tuple[float, float]] = field(default_factory=list)
-    thresholds: list[float] = field(default_factory=list)
+    recall: list[float] = field(default_factory=list)
 
     kind: ClassVar[str] = "boxes"
 
@@ -79,21 +78,53 @@ class DetectionReader:
         return replace(boxes, scores=scores)[order]
 
     def calibrated(self, model: nn.Module, data: Data) -> "DetectionReader":
-        """Return this reader with what the answers on held-out pictures say: how sure is sure, what counts.
+        """Return this reader with what held-out pictures say of its boxes: how sure is sure, what is missed.
 
         Args:
             model: the function, trained.
             data: pictures that it was not trained on, with what is in them.
         """
-        plain = replace(self, calibration=[], thresholds=[])
-        seen: list[tuple[Boxes, Boxes]] = []
-        for x, target in data.passes(AT_A_TIME, torch.device("cpu")):
-            seen += zip(plain.boxes(outputs_of(model, x, AT_A_TIME)), known(target), strict=True)
+        seen = replace(self, calibration=[], recall=[])._seen(model, data)
         hits = [right(own, there) for own, there in seen]
         lines = [_line(seen, hits, k) for k in range(len(self.classes))]
-        sure = replace(self, calibration=lines)
-        told = [(sure._calibrated(own), there) for own, there in seen]
-        return replace(sure, thresholds=[_threshold(told, k) for k in range(len(self.classes))])
+        return replace(self, calibration=lines, recall=_recall(seen, hits, len(self.classes)))
+
+    def _seen(self, model: nn.Module, data: Data) -> list[tuple[Boxes, Boxes]]:
+        """Return what it finds in each picture, and what there is."""
+        seen: list[tuple[Boxes, Boxes]] = []
+        for x, target in data.passes(AT_A_TIME, torch.device("cpu")):
+            seen += zip(self.boxes(outputs_of(model, x, AT_A_TIME)), known(target), strict=True)
+        return seen
+
+    def figures(self, model: nn.Module, data: Data) -> dict[str, float]:
+        """Return how good it is class by class, and how far its probabilities can be trusted.
+
+        Args:
+            model: the function, trained.
+            data: pictures looked at for this alone, with what is in them.
+
+        Returns:
+            Of each class the average precision (``ap@0.5 NAME``), how far counts are off picture by picture
+            (``count-error NAME``) and on the whole (``count-bias NAME``), both as a share of all its objects;
+            of all boxes how far probabilities are from the share that is right, over ten bins
+            (``calibration-error``; Guo et al. 2017).
+        """
+        seen = self._seen(model, data)
+        by_class = precisions(counted(*zip(*seen, strict=True), len(self.classes)))
+        result = {f"ap@0.5 {name}": value for name, value in zip(self.classes, by_class, strict=True)}
+        for k, name in enumerate(self.classes):
+            told = torch.tensor([self._counts(own)[k] for own, _ in seen])
+            there = torch.tensor([(one.classes == k).sum() for _, one in seen])
+            if there.sum() > 0:
+                result[f"count-error {name}"] = float((told - there).abs().sum() / there.sum())
+                result[f"count-bias {name}"] = float((told - there).sum() / there.sum())
+        sure = torch.cat([own.scores for own, _ in seen]).double().cpu()
+        hit = torch.cat([right(own, there) for own, there in seen]).double()
+        if len(sure):
+            bins = (sure * BINS_OF_CALIBRATION).long().clamp(max=BINS_OF_CALIBRATION - 1)
+            gap = torch.zeros(BINS_OF_CALIBRATION, dtype=torch.float64).index_add_(0, bins, sure - hit)
+            result["calibration-error"] = float(gap.abs().sum() / len(sure))
+        return {name: value for name, value in result.items() if value == value}
 
     def predict(self, model: nn.Module, source: str | Path, **options: Any) -> list[dict[str, Any]]:
         """Find what is in a picture, or in each picture of a folder.
@@ -102,12 +133,15 @@ class DetectionReader:
             model: the function, trained.
             source: the file or the folder.
             options: ``draw``, a file for the picture with its boxes, or a folder where there are several;
-                ``least``, the probability from which boxes are reported and counted, in place of each
-                class's own; ``skip_unreadable=True`` leaves out what cannot be read, instead of refusing all.
+                ``least``, the probability from which boxes are reported, in place of as many as are counted;
+                ``skip_unreadable=True`` leaves out what cannot be read, instead of refusing all.
 
         Returns:
             For each picture ``{"file", "counts": {class: how many}, "boxes": [{"class", "probability",
-            "left", "top", "right", "bottom"}, ...]}``, in pixels of the picture as it is.
+            "left", "top", "right", "bottom"}, ...]}``, in pixels of the picture as it is. What is counted is
+            the expected number: the sum of all probabilities, over the share that is found at all. A box that
+            is right in one of three cases is a third of an object, where a threshold would take it for one
+            or none.
 
         Raises:
             DataError: where there is no picture, or one that cannot be read.
@@ -125,20 +159,25 @@ class DetectionReader:
         x, kept, _ = read_pictures(paths, self.form, skip_unreadable=chosen["skip_unreadable"])
         outputs = outputs_of(model, x, AT_A_TIME)
         answers = [
-            self._answer(paths[k], self._counting(own, least))
-            for k, own in zip(kept, self.boxes(outputs), strict=True)
+            self._answer(paths[k], own, least) for k, own in zip(kept, self.boxes(outputs), strict=True)
         ]
         if chosen["draw"] is not None:
             draw(answers, self.classes, Path(chosen["draw"]), several=path.is_dir())
         return answers
 
-    def _counting(self, boxes: Boxes, least: float | None = None) -> Boxes:
-        """Return those that count."""
-        if least is None and self.thresholds:
-            return boxes[boxes.scores >= torch.tensor(self.thresholds)[boxes.classes]]
-        return boxes[boxes.scores >= (0.3 if least is None else max(least, LEAST))]
+    def _counts(self, boxes: Boxes) -> list[int]:
+        """Return how many objects of each class are to be expected where these boxes were found."""
+        sums = torch.zeros(len(self.classes)).index_add_(0, boxes.classes.cpu(), boxes.scores.cpu())
+        share = torch.tensor(self.recall) if self.recall else torch.ones_like(sums)
+        return (sums / share).round().long().tolist()
 
-    def _answer(self, path: Path, boxes: Boxes) -> dict[str, Any]:
+    def _answer(self, path: Path, boxes: Boxes, least: float | None) -> dict[str, Any]:
+        counts = self._counts(boxes)
+        if least is None:  # the surest of each class, as many as there should be
+            own = [(boxes.classes == k).nonzero().flatten()[:count] for k, count in enumerate(counts)]
+            boxes = boxes[torch.cat(own).sort().values]
+        else:
+            boxes = boxes[boxes.scores >= least]
         height, width = size_of(path) or (1, 1)
         size = torch.tensor([width, height, width, height])
         rows = [
@@ -151,8 +190,7 @@ class DetectionReader:
                 boxes.classes.tolist(), boxes.scores.tolist(), (boxes.corners * size).tolist(), strict=True
             )
         ]
-        counts = Counter(row["class"] for row in rows)
-        return {"file": str(path), "counts": {c: counts[c] for c in self.classes}, "boxes": rows}
+        return {"file": str(path), "counts": dict(zip(self.classes, counts, strict=True)), "boxes": rows}
 
 
 def _line(seen: Sequence[tuple[Boxes, Boxes]], hits: Sequence[Tensor], kind: int) -> tuple[float, float]:
@@ -179,14 +217,13 @@ def _line(seen: Sequence[tuple[Boxes, Boxes]], hits: Sequence[Tensor], kind: int
     return (float(line[0]), float(line[1])) if float(line[0]) > 0 else (1.0, 0.0)
 
 
-def _threshold(told: Sequence[tuple[Boxes, Boxes]], kind: int) -> float:
-    """Return the probability from which counts come nearest to what there is, picture by picture."""
-    wanted = torch.tensor([(there.classes == kind).sum() for _, there in told])
-    scores = [own.scores[own.classes == kind] for own, _ in told]
-    tried = torch.linspace(LEAST, 0.95, 91).tolist()
-    off = [sum(abs(int((s >= t).sum()) - int(w)) for s, w in zip(scores, wanted, strict=True)) for t in tried]
-    best = [t for t, o in zip(tried, off, strict=True) if o == min(off)]
-    return best[len(best) // 2]
+def _recall(seen: Sequence[tuple[Boxes, Boxes]], hits: Sequence[Tensor], classes: int) -> list[float]:
+    """Return the share of each class's objects that a box is right for; where there are none, 1."""
+    found, there = torch.zeros(classes), torch.zeros(classes)
+    for (own, known_ones), hit in zip(seen, hits, strict=True):
+        found += own.classes[hit.to(own.classes.device)].bincount(minlength=classes).cpu()
+        there += known_ones.classes.bincount(minlength=classes).cpu()
+    return torch.where((there > 0) & (found > 0), found / there.clamp(min=1), torch.ones(classes)).tolist()
 
 
 def draw(answers: Sequence[dict[str, Any]], classes: Sequence[str], into: Path, several: bool) -> None:

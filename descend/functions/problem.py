@@ -82,6 +82,15 @@ class Calibrated(Protocol):
         ...
 
 
+@runtime_checkable
+class Examined(Protocol):
+    """A reader that has more to say of how good the finished function is than the metric does."""
+
+    def figures(self, model: nn.Module, data: Data) -> dict[str, float]:
+        """Return figures by name; ``data`` are the test examples, looked at once."""
+        ...
+
+
 class ParameterFunction(nn.Module):
     """A plain function of a dictionary of parameters, as a module.
 

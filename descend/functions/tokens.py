@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -160,6 +161,11 @@ def tokens_from_json(saved: dict[str, Any]) -> Tokens:
     if saved["kind"] == BytePairs.kind:
         return BytePairs(saved["saved"])
     return Characters(saved["alphabet"])
+
+
+def has_byte_pairs() -> bool:
+    """Whether byte pairs can be learned: whether ``tokenizers`` is installed."""
+    return find_spec("tokenizers") is not None
 
 
 def _letters() -> dict[int, str]:

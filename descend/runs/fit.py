@@ -23,7 +23,7 @@ from descend.descent.settings import resolve_settings
 from descend.descent.threads import choose_threads
 from descend.descent.until import Until
 from descend.errors import DataError, RunError, UsageError
-from descend.functions.problem import Calibrated, Problem, Settings
+from descend.functions.problem import Calibrated, Examined, Problem, Settings
 from descend.runs.run import Run
 
 _COMPARED = ("target", "method", "hyperparameters", "settings", "data", "count")
@@ -409,7 +409,11 @@ def _finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, unti
                 break
     reader = problem.reader
     if isinstance(reader, Calibrated) and problem.validation is not None:
-        run.write(reader=reader.calibrated(function, problem.validation).to_json())
+        reader = reader.calibrated(function, problem.validation)
+        run.write(reader=reader.to_json())
+    if isinstance(reader, Examined) and problem.test is not None and outcome is not Outcome.INTERRUPTED:
+        more = reader.figures(function, problem.test)
+        metrics |= {f"{name}/test": value for name, value in more.items()}
     values = function.state_dict()
     run.attach(function)
     run.save_parameters({k: v for k, v in values.items() if isinstance(v, Tensor)})

@@ -12,7 +12,7 @@ from descend.applications.detection import detection_problem
 from descend.errors import DataError, UsageError
 from descend.functions.box_files import has_boxes, read_boxes
 from descend.functions.boxes import Boxes
-from descend.functions.detections import DetectionReader, _line, _threshold
+from descend.functions.detections import DetectionReader, _line
 
 BCCD = Path(__file__).parents[3] / "shared" / "data" / "bccd"
 IMAGE = pytest.importorskip("PIL.Image")
@@ -134,7 +134,7 @@ def test_it_is_learned_and_used(run):
     assert trained.facts["metrics"]["map@0.5"] > 0.7
     again = descend.Run.open(trained.folder)
     reader = again.reader
-    assert isinstance(reader, DetectionReader) and len(reader.thresholds) == 2 == len(reader.calibration)
+    assert isinstance(reader, DetectionReader) and len(reader.recall) == 2 == len(reader.calibration)
     (answer,) = again.predict(folder / "JPEGImages" / "p22.png", draw=folder.parent / "out.png")
     assert answer["counts"] == {"bar": 1, "square": 1}
     for kind, box in scene(22)[1]:
@@ -170,8 +170,27 @@ def test_scores_become_probabilities():
         assert float(told[part].mean()) == pytest.approx(
             float(torch.cat(hits)[part].double().mean()), abs=0.04
         )
-    known = [(Boxes(box, own.classes, own.scores), own if own.scores > 0.4 else own[:0]) for own, _ in pairs]
-    assert _threshold(known, 0) == pytest.approx(0.4, abs=0.02)
+
+
+def test_what_is_counted_is_what_is_expected():
+    reader = DetectionReader(["a", "b"], None, [], [], 8, recall=[0.5, 1.0])  # type: ignore[arg-type]
+    scores = torch.tensor([0.9, 0.8, 0.7, 0.4, 0.3])
+    found = Boxes(torch.rand(5, 4), torch.tensor([0, 1, 1, 0, 1]), scores)
+    assert reader._counts(found) == [round((0.9 + 0.4) / 0.5), round(0.8 + 0.7 + 0.3)]
+    answer = reader._answer(Path("none.png"), found, None)
+    assert answer["counts"] == {"a": 3, "b": 2}
+    assert [(b["class"], b["probability"]) for b in answer["boxes"]] == [
+        ("a", 0.9), ("b", 0.8), ("b", 0.7), ("a", 0.4),
+    ]  # fmt: skip
+
+
+def test_figures_by_class(run):
+    """Each class's precision, how far counts are off, and how far probabilities can be trusted."""
+    trained, _ = run
+    figures = trained.facts["metrics"]
+    by_class = [figures[f"ap@0.5 {name}/test"] for name in ("bar", "square")]
+    assert sum(by_class) / 2 == pytest.approx(figures["map@0.5"], abs=0.02)
+    assert figures["count-error bar/test"] == 0.0 and 0 <= figures["calibration-error/test"] < 0.3
 
 
 @pytest.mark.skipif(not BCCD.is_dir(), reason="the data are not here")

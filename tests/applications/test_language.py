@@ -171,10 +171,31 @@ def test_wrong_prompts(learned, tmp_path):
 
 @pytest.mark.skipif(not AUSTEN.is_file(), reason="the data are not here")
 def test_six_novels():
-    problem = language_problem(AUSTEN)
+    problem = language_problem(AUSTEN, vocabulary=0)
     facts = problem.describe_data()
     assert facts["characters"] == 4_025_034 and facts["classes"] == 81
     assert len(problem.test.tokens) == 402_503 and len(problem.validation.tokens) == 65_536
     assert problem.train.tokens.dtype == torch.uint8
     written = "".join(problem.reader.tokens.alphabet[k] for k in problem.train.tokens[:4].tolist())
     assert written == AUSTEN.read_text()[:4]
+
+
+# Byte pairs, and the text that is always there ----------------------------------------------------
+def test_a_long_text_is_read_in_byte_pairs(tmp_path):
+    path = tmp_path / "long.txt"
+    path.write_text("It is a truth universally acknowledged, that a walker feels the slope. " * 3000)
+    problem = language_problem(path, **SMALL)
+    assert problem.reader.tokens.kind == "byte-pairs"
+    assert language_problem(path, vocabulary=0, **SMALL).reader.tokens.kind == "characters"
+    assert problem.facts["characters"] == len(path.read_text())
+
+
+def test_without_a_file_it_learns_the_reference_of_the_language():
+    problem = language_problem(**SMALL)
+    assert (problem.name, problem.facts["source"]) == ("language", "Python's own reference")
+    assert problem.facts["characters"] > 100_000
+
+
+def test_a_vocabulary_that_cannot_be(rhyme):
+    with pytest.raises(UsageError, match="more than 256 byte pairs"):
+        language_problem(rhyme, vocabulary=200, **SMALL)
