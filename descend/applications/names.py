@@ -10,14 +10,14 @@ class Application:
     Attributes:
         title: what it is for.
         module: its page, in ``descend.applications`` or the module that makes the problem.
-        target: what ``descend fit`` is given.
+        train: the command that trains it.
         data: what those are.
         use: what its run is used with afterwards.
     """
 
     title: str
     module: str
-    target: str
+    train: str
     data: str
     use: str
 
@@ -26,14 +26,14 @@ APPLICATIONS: dict[str, Application] = {
     "language": Application(
         "To write on in the manner of a text",
         "descend.applications.language",
-        "language | book.txt",
+        "descend fit book.txt (or descend fit language)",
         "any text; by default the reference of the language that every Python carries",
         'descend generate RUN --prompt "It was"',
     ),
     "detection": Application(
         "To find objects in pictures, cells under a microscope say, and to count them",
         "descend.applications.detection",
-        "DIR",
+        "descend fit DIR",
         "a folder of pictures with boxes, in Pascal VOC's or COCO's form",
         "descend predict RUN photo.jpg --draw out.png",
     ),

@@ -12,7 +12,19 @@ from typing import Any
 
 import typer
 
-from descend.cli import corpus, diagnose, export, fit, generate, inspect, methods, predict, report, watch
+from descend.cli import (
+    applications,
+    corpus,
+    diagnose,
+    export,
+    fit,
+    generate,
+    inspect,
+    methods,
+    predict,
+    report,
+    watch,
+)
 from descend.cli.invocation import Invocation
 from descend.cli.terminal import complain, silence, survive_any_encoding
 from descend.errors import DescendError, RunError, UsageError
@@ -35,6 +47,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "generate": generate.generate,
     "report": report.report,
     "methods": methods.methods,
+    "applications": applications.applications,
     "export": export.export,
     "watch": watch.watch,
     "diagnose": diagnose.diagnose,

@@ -14,6 +14,7 @@ COMMANDS = [
     "generate",
     "report",
     "methods",
+    "applications",
     "export",
     "watch",
     "diagnose",
