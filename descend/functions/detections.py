@@ -84,12 +84,12 @@ class DetectionReader:
             model: the function, trained.
             data: pictures that it was not trained on, with what is in them.
         """
-        seen = replace(self, calibration=[], recall=[])._seen(model, data)
+        seen = replace(self, calibration=[], recall=[]).seen(model, data)
         hits = [right(own, there) for own, there in seen]
         lines = [_line(seen, hits, k) for k in range(len(self.classes))]
         return replace(self, calibration=lines, recall=_recall(seen, hits, len(self.classes)))
 
-    def _seen(self, model: nn.Module, data: Data) -> list[tuple[Boxes, Boxes]]:
+    def seen(self, model: nn.Module, data: Data) -> list[tuple[Boxes, Boxes]]:
         """Return what it finds in each picture, and what there is."""
         seen: list[tuple[Boxes, Boxes]] = []
         for x, target in data.passes(AT_A_TIME, torch.device("cpu")):
@@ -109,11 +109,11 @@ class DetectionReader:
             of all boxes how far probabilities are from the share that is right, over ten bins
             (``calibration-error``; Guo et al. 2017).
         """
-        seen = self._seen(model, data)
+        seen = self.seen(model, data)
         by_class = precisions(counted(*zip(*seen, strict=True), len(self.classes)))
         result = {f"ap@0.5 {name}": value for name, value in zip(self.classes, by_class, strict=True)}
         for k, name in enumerate(self.classes):
-            told = torch.tensor([self._counts(own)[k] for own, _ in seen])
+            told = torch.tensor([self.expected(own)[k] for own, _ in seen])
             there = torch.tensor([(one.classes == k).sum() for _, one in seen])
             if there.sum() > 0:
                 result[f"count-error {name}"] = float((told - there).abs().sum() / there.sum())
@@ -165,14 +165,14 @@ class DetectionReader:
             draw(answers, self.classes, Path(chosen["draw"]), several=path.is_dir())
         return answers
 
-    def _counts(self, boxes: Boxes) -> list[int]:
+    def expected(self, boxes: Boxes) -> list[int]:
         """Return how many objects of each class are to be expected where these boxes were found."""
         sums = torch.zeros(len(self.classes)).index_add_(0, boxes.classes.cpu(), boxes.scores.cpu())
         share = torch.tensor(self.recall) if self.recall else torch.ones_like(sums)
         return (sums / share).round().long().tolist()
 
     def _answer(self, path: Path, boxes: Boxes, least: float | None) -> dict[str, Any]:
-        counts = self._counts(boxes)
+        counts = self.expected(boxes)
         if least is None:  # the surest of each class, as many as there should be
             own = [(boxes.classes == k).nonzero().flatten()[:count] for k, count in enumerate(counts)]
             boxes = boxes[torch.cat(own).sort().values]

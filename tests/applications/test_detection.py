@@ -176,7 +176,7 @@ def test_what_is_counted_is_what_is_expected():
     reader = DetectionReader(["a", "b"], None, [], [], 8, recall=[0.5, 1.0])  # type: ignore[arg-type]
     scores = torch.tensor([0.9, 0.8, 0.7, 0.4, 0.3])
     found = Boxes(torch.rand(5, 4), torch.tensor([0, 1, 1, 0, 1]), scores)
-    assert reader._counts(found) == [round((0.9 + 0.4) / 0.5), round(0.8 + 0.7 + 0.3)]
+    assert reader.expected(found) == [round((0.9 + 0.4) / 0.5), round(0.8 + 0.7 + 0.3)]
     answer = reader._answer(Path("none.png"), found, None)
     assert answer["counts"] == {"a": 3, "b": 2}
     assert [(b["class"], b["probability"]) for b in answer["boxes"]] == [
