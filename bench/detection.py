@@ -1,4 +1,4 @@
-"""Average precision, counts and calibration of `descend fit DIR` on a folder of boxes with an official test part.
+"""Average precision, counts and calibration of `descend fit DIR`, a folder of boxes with a test part.
 
     python bench/detection.py DIR [--seconds 1800] [--seeds 3] [--json FILE]
 
