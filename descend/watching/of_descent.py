@@ -230,6 +230,7 @@ class DescentWatcher(Watcher):
     def _differentiated(self, loss: Tensor, differentiate: Callable[[], None]) -> None:
         """Look before and after a loss is differentiated."""
         if self._leaving:
+            self.losses.backwards += 1  # of the call that the hooks still saw
             self.leave()
             if self.descent.around_backward is None:
                 differentiate()
@@ -303,7 +304,7 @@ class DescentWatcher(Watcher):
         bare = not self.descent.problem.has_data
         if bare and losses and not math.isfinite(losses[-1]) and self.seen.not_finite is None:
             loss = self.descent.problem.loss_of(self.descent.function, self.descent.batches.next())
-            if not math.isfinite(float(loss)):
+            if not math.isfinite(float(loss.detach())):
                 self.found_not_finite(loss)
 
 
