@@ -37,10 +37,42 @@ APPLICATIONS: dict[str, Application] = {
         "a folder of pictures with boxes, in Pascal VOC's or COCO's form",
         "descend predict RUN photo.jpg --draw out.png",
     ),
+    "segmentation": Application(
+        "To tell which pixels of a picture belong to what: nuclei or tissue, and how much of it there is",
+        "descend.applications.segmentation",
+        "descend fit DIR",
+        "a folder of pictures with masks, images/x.png beside masks/x.png or x.png beside x_mask.png",
+        "descend predict RUN photo.png --draw out.png",
+    ),
+    "understanding_text": Application(
+        "To understand texts: what a review, a letter or a report amounts to",
+        "descend.applications.understanding_text",
+        "descend fit reviews.csv --target score (--test FILE where the test has a file of its own)",
+        "a table with a column of texts, and others beside it where there are",
+        "descend predict RUN new.csv",
+    ),
+    "driving": Application(
+        "To steer a car, and to keep it in its lane",
+        "descend.applications.driving",
+        "descend fit driving (or descend fit lane-keeping)",
+        "none: places to start from, drawn on the roads of highway-env",
+        "descend drive RUN --video out.mp4",
+    ),
+    "recommendation": Application(
+        "To tell what somebody will think of things, and to recommend what they have not had",
+        "descend.applications.recommendation",
+        "descend fit ratings.csv --user WHO --item WHAT [--target RATING]",
+        "a table with a row a rating or a choice; with times and what is known of the items, if there are",
+        "descend recommend RUN --user NAME",
+    ),
 }
 """By the names of their pages."""
 
-BUILT_IN = {"language": "applications.language:language_problem"}
+BUILT_IN = {
+    "language": "applications.language:language_problem",
+    "driving": "applications.driving:driving_problem",
+    "lane-keeping": "applications.driving:lane_keeping_problem",
+}
 """What needs no file: the names that ``descend fit`` takes, and what makes their problems."""
 
 

@@ -22,7 +22,7 @@ TEXTS = (".txt", ".text", ".md", ".rst", ".tex")
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 ACCEPTED = (
-    "a built-in name, a CSV or Parquet file, a folder of pictures (a subfolder a class, or with boxes)"
+    "a built-in name, a CSV or Parquet file, a folder of pictures (a subfolder a class, boxes or masks)"
     " or of IDX files, a text file, or file.py:name"
 )
 
@@ -51,7 +51,8 @@ def problem_from_target(
         target_column: the column of a table to predict.
         seed: draws the parts of the data and the initial parameters.
         options: what else that kind of problem takes: ``task``, ``metric`` and ``log`` for a table,
-            ``skip_unreadable`` for pictures, ``context`` and ``vocabulary`` for a text, ``dimension`` and the
+            ``skip_unreadable`` for pictures, ``context`` and ``vocabulary`` for a text,
+            ``user``, ``item`` and ``time`` for a table of ratings, ``dimension`` and the
             like for surfaces, and the parameters of a person's own function.
 
     Raises:
@@ -100,6 +101,9 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
             if import_module("descend.functions.box_files").has_boxes(path):
                 maker, what = "applications.detection:detection_problem", "a folder of boxes"
                 return _made(maker, path, what, column, options, seed=seed)
+            if import_module("descend.functions.mask_files").has_masks(path):
+                maker, what = "applications.segmentation:segmentation_problem", "a folder of masks"
+                return _made(maker, path, what, column, options, seed=seed)
             return _made("functions.pictures:picture_problem", path, "a folder", column, options, seed=seed)
         except PermissionError as error:
             raise DataError(
@@ -107,6 +111,10 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
             ) from None
     suffixes = [suffix.lower() for suffix in path.suffixes]
     last = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if "user" in options or "item" in options:
+        ratings = import_module("descend.applications.recommendation").recommendation_problem
+        _known_options(ratings, options, "a table of ratings")
+        return ratings(path, column, seed=seed, **options)
     if last in TABLES or (column is not None and last in (*TEXTS, ".dat", ".data", "")):
         if column is None:
             raise _no_target(path)

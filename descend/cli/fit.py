@@ -23,12 +23,28 @@ def fit(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="What to learn: digits, diabetes, breast-cancer; a surface such as rosenbrock; a CSV or"
-            " Parquet file; a folder of pictures, with a subfolder a class or with boxes, or of IDX files; a"
-            " text file; file.py:problem.",
+            help="What to learn: digits, diabetes, breast-cancer; driving, lane-keeping; a surface such as"
+            " rosenbrock; a CSV or Parquet file; a folder of pictures, with a subfolder a class, boxes or"
+            " masks, or of IDX files; a text file; file.py:problem.",
         ),
     ],
     target_column: TargetColumn = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A table: another one of the same columns, which is the test."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Ratings: who rated; without --target it is learned what is chosen next.",
+        ),
+    ] = None,
+    item: Annotated[str | None, typer.Option(metavar="COLUMN", help="Ratings: what was rated.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Ratings: when; none for no time [default: found by its name]."),
+    ] = None,
     vocabulary: Annotated[
         int | None,
         typer.Option(
@@ -176,7 +192,14 @@ def fit(
         run = _descend(
             call,
             target,
-            {"target_column": target_column, "vocabulary": vocabulary},
+            {
+                "target_column": target_column,
+                "test": test and str(test),
+                "vocabulary": vocabulary,
+                "user": user,
+                "item": item,
+                "time": time,
+            },
             out,
             bounds={
                 "steps": steps,

@@ -16,6 +16,9 @@ READERS = {
     "pictures": ("descend.functions.pictures", "PictureReader"),
     "text": ("descend.functions.text", "TextReader"),
     "boxes": ("descend.functions.detections", "DetectionReader"),
+    "masks": ("descend.functions.masks", "MaskReader"),
+    "driving": ("descend.functions.driving", "DrivingReader"),
+    "ratings": ("descend.functions.recommendations", "RatingsReader"),
 }
 """Where the reader of each kind in ``run.json`` is."""
 USES = {
@@ -23,7 +26,10 @@ USES = {
     "sample": "predict {} NEW.csv",
     "pictures": "predict {} PICTURE.png",
     "boxes": "predict {} PICTURE.jpg --draw out.png",
+    "masks": "predict {} PICTURE.png --draw out.png",
     "text": 'generate {} --prompt "It was"',
+    "driving": "drive {} --video out.mp4",
+    "ratings": "recommend {} --user NAME",
 }
 """The command that does with a run what it was made for."""
 

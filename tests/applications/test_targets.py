@@ -62,6 +62,21 @@ def table(rows=60) -> str:
     return "a,b,y\n" + "".join(f"{a},{b},{a + 2 * b}\n" for a, b in values)
 
 
+def ratings() -> str:
+    return "who,what,stars\n" + "".join(f"{k // 8},{k % 8},{k % 5}\n" for k in range(64))
+
+
+def masks(folder: str) -> str:
+    """Write pictures with a mask each."""
+    image = pytest.importorskip("PIL.Image")
+    for k in range(8):
+        for kind, shade in (("images", 40 * k), ("masks", 255)):
+            path = Path(folder) / kind / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image.new("L", (40, 30), shade % 256).save(path)
+    return folder
+
+
 def boxes(folder: str) -> str:
     """Write eight pictures with an object each, as Pascal VOC would."""
     corners = "<xmin>8</xmin><ymin>8</ymin><xmax>30</xmax><ymax>30</ymax>"
@@ -127,6 +142,7 @@ def test_each_kind_of_file_and_its_reader(here):
     write("t.csv", table())
     write("t.tsv.gz", gzip.compress(table().replace(",", "\t").encode()))
     write("t.dat", table())
+    write("ratings.csv", ratings())
     targets = {
         "words.txt": ("text", None),
         "words.md.gz": ("text", None),
@@ -135,11 +151,15 @@ def test_each_kind_of_file_and_its_reader(here):
         "t.dat": ("table", "y"),
         pictures("pictures"): ("pictures", None),
         boxes("boxes"): ("boxes", None),
+        masks("masked"): ("masks", None),
         "digits": ("sample", None),
+        "lane-keeping": ("driving", None),
+        "ratings.csv": ("ratings", "stars"),
     }
     assert {kind for kind, _ in targets.values()} == set(READERS)
     for target, (kind, column) in targets.items():
-        problem = problem_from_target(target, target_column=column)
+        columns = {"user": "who", "item": "what"} if kind == "ratings" else {}
+        problem = problem_from_target(target, target_column=column, **columns)
         assert problem.reader is not None and problem.reader.kind == kind, target
         reader = reader_from_json(json.loads(json.dumps(problem.reader.to_json())))
         assert type(reader) is type(problem.reader)

@@ -12,6 +12,8 @@ COMMANDS = [
     "fit",
     "predict",
     "generate",
+    "recommend",
+    "drive",
     "report",
     "methods",
     "applications",
