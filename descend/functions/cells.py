@@ -41,7 +41,7 @@ def _without(text: "pl.Series", tokens: tuple[str, ...]) -> "pl.Series":
     return text.set(text.is_in(list(tokens)).fill_null(False), None).cast(pl.String)
 
 
-def _read_numbers(cells: "pl.Series") -> tuple[np.ndarray, np.ndarray]:
+def read_numbers(cells: "pl.Series") -> tuple[np.ndarray, np.ndarray]:
     """Return values, NaN where missing or infinite, and a mask of the cells that are text."""
     import polars as pl
 
@@ -65,7 +65,7 @@ def _read_numbers(cells: "pl.Series") -> tuple[np.ndarray, np.ndarray]:
     return np.where(np.isfinite(values), values, np.nan), stray
 
 
-def _read_moments(cells: "pl.Series") -> tuple[np.ndarray, np.ndarray]:
+def read_moments(cells: "pl.Series") -> tuple[np.ndarray, np.ndarray]:
     """Return seconds since 1970 UTC, NaN where missing, and a mask of the cells that are no date."""
     import polars as pl
 
@@ -119,7 +119,7 @@ def numbers_of(cells: "pl.Series") -> np.ndarray:
     Raises:
         DataError: where a cell is text that is no number, naming the first.
     """
-    values, stray = _read_numbers(cells)
+    values, stray = read_numbers(cells)
     if stray.any():
         raise _stray_cell(cells, stray, "numbers")
     return values
@@ -137,7 +137,7 @@ def moments_of(cells: "pl.Series") -> np.ndarray:
     Raises:
         DataError: where a cell is no date, naming the first.
     """
-    moments, stray = _read_moments(cells)
+    moments, stray = read_moments(cells)
     if stray.any():
         raise _stray_cell(cells, stray, DATES)
     return moments
@@ -158,9 +158,9 @@ def typed(cells: "pl.Series") -> "tuple[str, pl.Series]":
 
     dtype = cells.dtype
     if dtype.is_numeric() or dtype in (pl.Duration, pl.Time):
-        return "number", _as_numbers(cells, _read_numbers(cells)[0])
+        return "number", _as_numbers(cells, read_numbers(cells)[0])
     if dtype in (pl.Date, pl.Datetime):
-        return "date", _as_moments(cells, _read_moments(cells)[0])
+        return "date", _as_moments(cells, read_moments(cells)[0])
     if dtype not in (pl.String, pl.Boolean):
         return "nothing", cells
     text = text_of(cells)
@@ -169,8 +169,8 @@ def typed(cells: "pl.Series") -> "tuple[str, pl.Series]":
     if dtype == pl.Boolean:
         return "category", text
     for kind, read, convert, what in (
-        ("number", _read_numbers, _as_numbers, "numbers"),
-        ("date", _read_moments, _as_moments, DATES),
+        ("number", read_numbers, _as_numbers, "numbers"),
+        ("date", read_moments, _as_moments, DATES),
     ):
         values, stray = read(cells)
         good, bad = int((~np.isnan(values)).sum()), int(stray.sum())
