@@ -75,7 +75,7 @@ class SeenOtherwise:
         # Of what is shown larger any part may be seen, of what is smaller all stays in.
         move = (2 * draw[3:5].T - 1) * (1 - 1 / scale).abs()[:, None]
         pictures = self._shown(x, flip, scale, move)
-        return self._lit(pictures, draw[5:]), _moved(target, flip, scale, move)
+        return lit(pictures, draw[5:], self.light), _moved(target, flip, scale, move)
 
     def _shown(self, x: Tensor, flip: Tensor, scale: Tensor, move: Tensor) -> Tensor:
         """Return the pictures as floats: place p of the new is 1/scale · p + move of the old, flipped."""
@@ -89,16 +89,25 @@ class SeenOtherwise:
         mean = pixels.mean((2, 3), keepdim=True)
         return F.grid_sample(pixels - mean, grid, align_corners=False) + mean
 
-    def _lit(self, pictures: Tensor, draw: Tensor) -> Tensor:
-        """Return the pictures in another light, as bytes."""
-        factors = 1 + self.light * (2 * draw - 1)
-        channels = pictures.shape[1]
-        middle = pictures.mean((1, 2, 3), keepdim=True)
-        pictures = (pictures - middle) * factors[0].view(-1, 1, 1, 1) + middle * factors[1].view(-1, 1, 1, 1)
-        if channels == 3:
-            tint = 1 + (factors[2:].T - 1) / 2
-            pictures = pictures * tint[:, :, None, None]
-        return pictures.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+def lit(pictures: Tensor, draw: Tensor, light: float) -> Tensor:
+    """Return pictures in another light: brighter or darker, with more or less contrast, tinted.
+
+    Args:
+        pictures: floats of 0 to 255, (n, channels, height, width).
+        draw: random numbers of 0 to 1, (5, n).
+        light: how much each may change, as a share.
+
+    Returns:
+        uint8 (n, height, width, channels).
+    """
+    factors = 1 + light * (2 * draw - 1)
+    middle = pictures.mean((1, 2, 3), keepdim=True)
+    pictures = (pictures - middle) * factors[0].view(-1, 1, 1, 1) + middle * factors[1].view(-1, 1, 1, 1)
+    if pictures.shape[1] == 3:
+        tint = 1 + (factors[2:].T - 1) / 2
+        pictures = pictures * tint[:, :, None, None]
+    return pictures.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def _moved(target: Tensor, flip: Tensor, scale: Tensor, move: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from descend.functions.boxes import Boxes, areas, distinct, giou
+from descend.functions.convolutions import Residual, convolution
 from descend.functions.sizes import at_least
 
 STRIDE = 4
@@ -17,27 +18,6 @@ SPREAD = 0.54
 """The share of an object's extent around its middle that is learned from (Liu et al. 2020)."""
 MOST = 300
 """Places of a picture that are considered for objects."""
-
-
-def _conv(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    conv = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
-class Residual(nn.Module):
-    """Two convolutions that add to what comes in (He et al. 2016): (n, width, h, w), in and out."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.first = _conv(width, width)
-        norm = nn.BatchNorm2d(width)
-        nn.init.zeros_(norm.weight)  # the identity at first
-        self.second = nn.Sequential(_conv(width, width)[0], norm)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the sum."""
-        return F.relu(x + self.second(self.first(x)))
 
 
 class Detector(nn.Module):
@@ -68,15 +48,15 @@ class Detector(nn.Module):
         at_least(1, channels=channels, classes=classes, width=width)
         widths = [2 * width, 4 * width, 8 * width, 8 * width]
         inner = 4 * width
-        self.stem = _conv(channels, width, stride=2)
+        self.stem = convolution(channels, width, stride=2)
         self.down = nn.ModuleList(
-            nn.Sequential(_conv(a, b, stride=2), Residual(b))
+            nn.Sequential(convolution(a, b, stride=2), Residual(b))
             for a, b in zip([width, *widths[:-1]], widths, strict=True)
         )
-        self.across = nn.ModuleList(_conv(w, inner, 1) for w in widths)
-        self.up = nn.ModuleList(_conv(inner, inner) for _ in widths[:-1])
-        self.middles = nn.Sequential(_conv(inner, inner), nn.Conv2d(inner, classes, 1))
-        self.edges = nn.Sequential(_conv(inner, inner), nn.Conv2d(inner, 4, 1))
+        self.across = nn.ModuleList(convolution(w, inner, 1) for w in widths)
+        self.up = nn.ModuleList(convolution(inner, inner) for _ in widths[:-1])
+        self.middles = nn.Sequential(convolution(inner, inner), nn.Conv2d(inner, classes, 1))
+        self.edges = nn.Sequential(convolution(inner, inner), nn.Conv2d(inner, 4, 1))
         for head, at in ((self.middles, -torch.logit(torch.tensor(1 - RARE))), (self.edges, 0.0)):
             last = head[-1]
             assert isinstance(last, nn.Conv2d) and last.bias is not None
