@@ -4,7 +4,7 @@ PYTHON ?= python3
 TORCH  ?= torch==2.13.0
 BIN    := .venv/bin
 
-.PHONY: demo test check format docs clean
+.PHONY: demo test check format docs applications clean
 
 .venv/.demo: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -33,6 +33,11 @@ format: .venv/.test
 
 docs: .venv/.demo  ## write the pages of the methods anew, from their docstrings
 	$(BIN)/python docs/write_methods.py
+
+# Seven hours, and data that are not the project's: make applications AUSTEN=austen.txt BCCD=bccd
+applications: .venv/.test  ## measure what the applications reach, and write it down
+	$(BIN)/pip install -q --disable-pip-version-check -e ".[bench]"
+	$(BIN)/python bench/applications.py $(if $(AUSTEN),--austen $(AUSTEN)) $(if $(BCCD),--bccd $(BCCD))
 
 clean:
 	rm -rf .venv runs
