@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         StableAdamW,
         optimizer,
     )
+    from descend.runs.estimator import Estimator
     from descend.runs.fit import fit
     from descend.runs.run import Run
 
@@ -87,6 +88,7 @@ _PLACES = {
     "DataError": "errors",
     "DescendError": "errors",
     "Descent": "descent.descent",
+    "Estimator": "runs.estimator",
     "DoG": "methods",
     "GaLore": "methods",
     "LAMB": "methods",
@@ -155,6 +157,7 @@ __all__ = [
     "DescendError",
     "Descent",
     "DoG",
+    "Estimator",
     "GaLore",
     "LaProp",
     "Lion",

@@ -1,4 +1,4 @@
-"""``descend export``: a run's record for other programs."""
+"""``descend export``: a run's record, or its function, for other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from descend.cli.options import AsJson
 from descend.cli.terminal import say, say_json
 from descend.errors import UsageError, nearest
 
-FORMATS = ["csv", "tensorboard"]
+FORMATS = ["csv", "tensorboard", "onnx"]
 
 
 def export(
@@ -20,7 +20,7 @@ def export(
     ] = None,
     json: AsJson = False,
 ) -> int:
-    """Write a run's record as CSV, or for TensorBoard."""
+    """Write a run's record as CSV or for TensorBoard, or its function as ONNX."""
     if to not in FORMATS:
         raise UsageError("a format for --to", repr(to), nearest(to, FORMATS))
     from descend.runs.export import export as write

@@ -304,9 +304,9 @@ class Descent:
         return found
 
     def _better(self, new: Mapping[str, float], old: Mapping[str, float]) -> bool:
-        """Whether an evaluation is better: by the metric where there is one, ties by the loss."""
+        """Whether an evaluation is better: by the metric where one chooses, ties by the loss."""
         metric = self.problem.metric
-        if metric is not None and new.get(metric.name) != old.get(metric.name):
+        if metric is not None and metric.chooses and new.get(metric.name) != old.get(metric.name):
             a, b = new[metric.name], old[metric.name]
             if math.isnan(b):
                 return True

@@ -7,6 +7,7 @@ import numpy as np
 
 from descend.functions.cells import moments_of, numbers_of, typed
 from descend.functions.columns import Column, Dates, Levels, Numbers
+from descend.functions.words import Words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,13 +23,14 @@ _TIME = re.compile(r"(t|x|.*(time|year|month|week|day|hour|date|period|step|age|
 
 
 def fit_columns(
-    table: "pl.DataFrame", train: np.ndarray
+    table: "pl.DataFrame", train: np.ndarray, own: int | None = None
 ) -> "tuple[list[Column], dict[str, str], pl.DataFrame]":
     """Fit every column that something can be learned from.
 
     Args:
         table: the columns to predict from, with all rows of the file, so that an error names the right one.
         train: the rows to learn from, int64.
+        own: how many rows the file has itself, where those of the test's file follow; by default all.
 
     Returns:
         The fitted columns; for each column left out the reason; and the table with every column read once
@@ -57,14 +59,15 @@ def fit_columns(
         elif kind == "date":
             fitted = Dates.fit(name, moments_of(cells)[train], bins)
         elif kind == "category":
-            fitted = Levels.fit(name, cells.gather(train))
+            there = cells.gather(train)
+            fitted = Words.fit(name, there) or Levels.fit(name, there)
         elif cells.null_count() == len(cells):
             fitted = "all values are missing"
         else:
             fitted = f"values of type {cells.dtype} give no features"
         if isinstance(fitted, str):
             left_out[name] = fitted
-        elif kind == "number" and _numbers_the_rows(name, numbers_of(cells), position == 0):
+        elif kind == "number" and _numbers_the_rows(name, numbers_of(cells)[:own], position == 0):
             left_out[name] = "it numbers the rows"
             set_aside.append(fitted)
         else:

@@ -1,6 +1,6 @@
 """A table's columns as numbers that a function can be fed with.
 
-Each kind of column (numbers, dates, levels of a category) is one class: ``fit`` learns what it needs
+Each kind of column (numbers, dates, levels of a category, texts) is one class: ``fit`` learns what it needs
 from the training rows alone, ``features`` applies it to any rows, and ``to_json`` with
 :func:`column_from_json` carries it through a run's folder. Whatever the cells hold, features are finite.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from descend.functions.cells import moments_of, numbers_of, text_of
+from descend.functions.words import Words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -260,7 +261,7 @@ class Levels:
         return np.eye(len(self.levels) + 1, dtype=np.float32)[self.codes(cells)]
 
 
-Column = Numbers | Dates | Levels
+Column = Numbers | Dates | Levels | Words
 
 
 def column_to_json(column: Column) -> dict[str, Any]:
@@ -273,6 +274,8 @@ def column_from_json(saved: dict[str, Any]) -> Column:
     fields = {name: value for name, value in saved.items() if name != "kind"}
     if saved["kind"] == "category":
         return Levels(fields["name"], tuple(fields["levels"]), fields["embedded"])
+    if saved["kind"] == "text":
+        return Words(**fields)
     if saved["kind"] == "date":
         parts = {name: _numbers(fields[name]) for name in ("elapsed", "year")}
         return Dates(fields["name"], hours=fields["hours"], **parts)
@@ -287,7 +290,7 @@ def encode(columns: Sequence[Column], cells: "pl.DataFrame") -> tuple[np.ndarray
     """Encode rows for the function.
 
     Args:
-        columns: fitted columns.
+        columns: fitted columns; for those of texts see :mod:`descend.functions.words`.
         cells: a table that has them all, in any order.
 
     Returns:
@@ -301,7 +304,7 @@ def encode(columns: Sequence[Column], cells: "pl.DataFrame") -> tuple[np.ndarray
     codes = [c.codes(cells[c.name]) for c in columns if isinstance(c, Levels) and c.embedded]
     at = 0
     for column in columns:
-        if column.width:
+        if column.width and not isinstance(column, Words):
             x[:, at : at + column.width] = column.features(cells[column.name])
             at += column.width
     return x, np.stack(codes, 1) if codes else np.zeros((cells.height, 0), np.int64)

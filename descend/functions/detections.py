@@ -110,7 +110,8 @@ class DetectionReader:
             (``calibration-error``; Guo et al. 2017).
         """
         seen = self.seen(model, data)
-        by_class = precisions(counted(*zip(*seen, strict=True), len(self.classes)))
+        found_ones, known_ones = [own for own, _ in seen], [there for _, there in seen]
+        by_class = precisions(counted(found_ones, known_ones, len(self.classes)))
         result = {f"ap@0.5 {name}": value for name, value in zip(self.classes, by_class, strict=True)}
         for k, name in enumerate(self.classes):
             told = torch.tensor([self.expected(own)[k] for own, _ in seen])

@@ -87,12 +87,15 @@ class Metric:
         sums: (output, target) of one batch → a float64 tensor of sums, added over batches.
         finish: the total sums, as floats → the figure.
         larger_is_better: the direction.
+        chooses: whether it tells which parameters are best; where examples to choose by are few, the loss
+            tells it with less chance in it than a count of right answers.
     """
 
     name: str
     sums: Callable[[Tensor, Tensor], Tensor]
     finish: Callable[[list[float]], float]
     larger_is_better: bool = True
+    chooses: bool = True
 
 
 def _count(x: Tensor) -> Tensor:

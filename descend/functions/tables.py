@@ -1,7 +1,7 @@
 """A table and the name of one of its columns, as a problem: predict that column from the others."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from descend.functions.cells import typed
 from descend.functions.column_choice import fit_columns
 from descend.functions.columns import Column, column_from_json, column_to_json, encode
 from descend.functions.data import InMemory
+from descend.functions.measures import METRICS
 from descend.functions.problem import Problem, Settings
 from descend.functions.splits import split
 from descend.functions.table_files import read_table
@@ -26,6 +27,7 @@ from descend.functions.table_targets import (
     target_to_json,
 )
 from descend.functions.wide_and_deep import WideAndDeep
+from descend.functions.words import SCALE, BagOfWords, RowsAndWords, Words, bags
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,14 +76,21 @@ class TableReader:
         columns = tuple(column_from_json(column) for column in saved["columns"])
         return cls(saved["target"], target_from_json(saved["answer"]), columns, saved["shape"])
 
-    def model(self) -> WideAndDeep:
+    @property
+    def texts(self) -> list[Words]:
+        """The columns that hold texts."""
+        return [column for column in self.columns if isinstance(column, Words)]
+
+    def model(self) -> WideAndDeep | RowsAndWords:
         """Build the function afresh; its parameters are loaded afterwards."""
-        return WideAndDeep(
-            self.features,
-            self.answer.outputs,
-            [c.slots for c in self.columns if c.slots],
-            **self.shape,
-        )
+        outputs, slots = self.answer.outputs, [c.slots for c in self.columns if c.slots]
+        rows = None
+        if self.features or slots:
+            rows = WideAndDeep(self.features, outputs, slots, **self.shape)
+            if not self.texts:
+                return rows
+        words = BagOfWords(max(outputs, 1), dropout=0.3 if rows else 0.0)
+        return RowsAndWords(words, rows, outputs)
 
     def inputs(self, table: "pl.DataFrame") -> tuple[Tensor, ...]:
         """Encode rows.
@@ -90,8 +99,9 @@ class TableReader:
             table: a table with at least this reader's columns, in any order.
 
         Returns:
-            Features of shape (rows, features), float32, and, where a category is embedded, slots of
-            shape (rows, embedded columns), int64.
+            Where there are texts, what is in them, see :func:`descend.functions.words.bags`; features of
+            shape (rows, features), float32; and, where a category is embedded, slots of shape (rows,
+            embedded columns), int64.
 
         Raises:
             DataError: where a column is missing, or a cell cannot be read as its column's kind.
@@ -104,7 +114,10 @@ class TableReader:
                 "add them; cells may be empty",
             )
         x, codes = encode(self.columns, table)
-        return (torch.from_numpy(x), torch.from_numpy(codes)) if codes.shape[1] else (torch.from_numpy(x),)
+        inputs = (torch.from_numpy(x), torch.from_numpy(codes)) if codes.shape[1] else (torch.from_numpy(x),)
+        if not self.texts:
+            return inputs
+        return bags(self.texts, table), *(inputs if self.features or codes.shape[1] else ())
 
     @torch.no_grad()
     def predict(
@@ -120,7 +133,8 @@ class TableReader:
 
         Returns:
             For each row, in order: ``prediction``; for classes also its ``probability``, and
-            ``probability/<class>`` of each of at most 10 classes.
+            ``probability/<class>`` of each of at most 10 classes; where there are texts ``unknown words``,
+            how many different ones were never seen in training.
 
         Raises:
             DataError: where the file cannot be read, or lacks a column.
@@ -140,7 +154,12 @@ class TableReader:
             ]
         finally:
             model.train(training)
-        return self.answer.answers(torch.cat(parts))
+        answers = self.answer.answers(torch.cat(parts))
+        if isinstance(model, RowsAndWords):
+            known = model.words.known.cpu()
+            unknown = zip(*(column.unknown(table[column.name], known) for column in self.texts), strict=True)
+            answers = [{**row, "unknown words": sum(own)} for row, own in zip(answers, unknown, strict=True)]
+        return answers
 
 
 def table_problem(
@@ -150,12 +169,14 @@ def table_problem(
     task: str | None = None,
     metric: str | None = None,
     log: bool | None = None,
+    test: str | Path | None = None,
     seed: int = 0,
 ) -> Problem:
     """Return the problem of predicting one column of a table from the others.
 
-    A fifth of the rows is held out for the test, and an eighth of the rest chooses the best parameters.
-    All preprocessing is fitted on what remains.
+    A fifth of the rows is held out for the test, unless it has a file of its own, and an eighth of the rest
+    (where there are texts a fortieth) chooses the best parameters. All preprocessing is fitted on what
+    remains.
 
     Args:
         path: a CSV (.csv, .tsv, .csv.gz; with a header line) or Parquet file.
@@ -164,6 +185,7 @@ def table_problem(
         metric: for a regression ``"r2"`` (the default), ``"rmse"`` or ``"mae"``, on the target's own
             scale; for a classification ``"accuracy"``.
         log: whether a regression learns the target's logarithm; ``None`` decides by its skewness.
+        test: another file with the same columns, all of which is the test.
         seed: draws the parts and the initial parameters.
 
     Raises:
@@ -173,7 +195,9 @@ def table_problem(
     path = Path(path)
     table, digest = read_table(path)
     name = _target_named(table.columns, target, path.name)
-    rows, notes = table.height, []
+    rows, notes, apart = table.height, [], 0
+    if test is not None:
+        table, apart = _with_test(table, Path(test), path.name)
     kind, cells = typed(table[name])
     known = np.flatnonzero((cells.is_not_nan() if kind == "number" else cells.is_not_null()).to_numpy())
     if len(known) == 0:
@@ -182,54 +206,115 @@ def table_problem(
             "none: every one is missing",
             "name another column as the target",
         )
-    if len(known) < FEWEST_ROWS:
-        raise DataError(
-            f"at least {FEWEST_ROWS} rows with a known {name!r}", f"{len(known)}", "add rows to the table"
-        )
-    if len(known) < rows:
-        notes.append(f"{rows - len(known)} of {rows} rows are left out: their {name} is missing")
+    held = int((known >= rows).sum())  # rows of the test's own file
+    if len(known) - held < FEWEST_ROWS:
+        came = f"{len(known) - held}"
+        raise DataError(f"at least {FEWEST_ROWS} rows with a known {name!r}", came, "add rows to the table")
+    if apart and not held:
+        came = "none: every one is missing"
+        raise DataError(f"values in the target column {name!r} of {test}", came, "give another file")
+    if len(known) < rows + apart:
+        unknown = rows + apart - len(known)
+        notes.append(f"{unknown} of {rows + apart} rows are left out: their {name} is missing")
     found, why, values = read_target(table[name].gather(known), task)
+    # Texts are hungry, and of a function of their words there is little to choose: few do, by their loss.
+    texts = any(Words.fit(column, table[column]) for column in table.columns if column != name)
+    share = 1 / 40 if texts else 1 / 8
     if found == Classes.task:
         if metric not in (None, "accuracy"):
             raise UsageError("accuracy as the metric of a classification", repr(metric), "leave it out")
         answer: Target = Classes.fit(values)
         numbers = answer.encode(values)
-        parts = split(len(known), test=1 / 5, validation=1 / 8, seed=seed, labels=torch.from_numpy(numbers))
+        parts = _parted(len(known), held, share, seed, torch.from_numpy(numbers))
     else:
-        parts = split(len(known), test=1 / 5, validation=1 / 8, seed=seed)
+        parts = _parted(len(known), held, share, seed)
         answer = Amounts.fit(values[parts[0].numpy()], log)
         numbers = answer.encode(values)
         if answer.log:
             reason = "it is positive and skewed" if log is None else "as was asked for"
             notes.append(f"the logarithm of {name} is learned: {reason}")
 
-    columns, left_out, table = fit_columns(table.drop(name), known[parts[0].numpy()])
+    facts = {"source": str(path), "kind": "table", "rows": rows, "sha256": digest, "task": f"{found}: {why}"}
+    return problem_of_rows(
+        table.drop(name),
+        answer,
+        numbers,
+        parts,
+        target=name,
+        known=known,
+        own=rows,
+        metric=metric,
+        seed=seed,
+        name=path.name.split(".")[0],
+        facts={**facts, "notes": notes},
+    )
+
+
+def problem_of_rows(
+    table: "pl.DataFrame",
+    answer: Target,
+    numbers: np.ndarray,
+    parts: Sequence[Tensor],
+    *,
+    target: str,
+    known: np.ndarray | None = None,
+    own: int | None = None,
+    metric: str | None = None,
+    seed: int = 0,
+    name: str = "table",
+    facts: Mapping[str, Any] | None = None,
+) -> Problem:
+    """Return the problem of predicting what is known of each row of a table.
+
+    Args:
+        table: the columns to predict from.
+        answer: what is predicted.
+        numbers: the answers, as ``answer`` encodes them, of shape (n,).
+        parts: which of the n are for training, validation and test; there may be none for the test.
+        target: what is predicted, by name.
+        known: the n rows of the table that the answers belong to, int64; by default all.
+        own: see :func:`descend.functions.column_choice.fit_columns`.
+        metric: of a regression, as in :func:`table_problem`.
+        seed: draws the initial parameters.
+        name: what reports call the problem.
+        facts: what reports say about the data.
+
+    Raises:
+        DataError: where there is no column to learn from, or one is of numbers but for a few cells.
+    """
+    known = np.arange(table.height) if known is None else known
+    columns, left_out, table = fit_columns(table, known[parts[0].numpy()], own)
     if not columns:
         raise DataError(
-            f"at least one column to predict {name!r} from",
+            f"at least one column to predict {target!r} from",
             "; ".join(f"{column!r}: {why}" for column, why in left_out.items()) or "no other column",
             "add columns to the table",
         )
+    notes = [*(facts or {}).get("notes", [])]
     notes += [f"column {column} is left out: {why}" for column, why in left_out.items()]
+    for column in columns:
+        if isinstance(column, Words):
+            notes += column.notes(table[column.name])
     dropout = 0.3 if len(parts[0]) < MANY_ROWS else 0.1
-    reader = TableReader(name, answer, tuple(columns), {"dropout": dropout})
+    reader = TableReader(target, answer, tuple(columns), {"dropout": dropout})
     inputs = reader.inputs(table[known])
-    data = [InMemory(*(t[part] for t in inputs), torch.from_numpy(numbers)[part]) for part in parts]
+    data = [
+        InMemory(*(t[part] for t in inputs), torch.from_numpy(numbers)[part]) for part in parts if len(part)
+    ]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         function = reader.model()
-    x = data[0].tensors[0]
-    function.forget((x == x[0]).all(0).nonzero().squeeze(1))
+    if isinstance(function, RowsAndWords):
+        function.words.weigh(data[0].tensors[0])
+    if isinstance(plain := function.rows if isinstance(function, RowsAndWords) else function, WideAndDeep):
+        x = data[0].tensors[1 if reader.texts else 0]
+        plain.forget((x == x[0]).all(0).nonzero().squeeze(1))
     kinds = [column.kind for column in columns]
-    facts = {
-        "source": str(path),
-        "kind": "table",
-        "rows": rows,
-        "sha256": digest,
-        "target": name,
-        "task": f"{found}: {why}",
+    named = ("number", "category", "date", *(("text",) if reader.texts else ()))
+    more = {
+        "target": target,
         "classes": list(answer.labels) if isinstance(answer, Classes) else None,
-        "columns": {kind: kinds.count(kind) for kind in ("number", "category", "date")},
+        "columns": {kind: kinds.count(kind) for kind in named},
         "features": reader.features,
         "notes": notes,
     }
@@ -238,12 +323,14 @@ def table_problem(
         "cross_entropy" if isinstance(answer, Classes) else "mse",
         data[0],
         data[1],
-        "accuracy" if isinstance(answer, Classes) else answer.metric(metric or "r2"),
-        test=data[2],
-        name=path.name.split(".")[0],
+        replace(METRICS["accuracy"], chooses=not reader.texts)
+        if isinstance(answer, Classes)
+        else answer.metric(metric or "r2"),
+        test=data[2] if len(data) > 2 else None,
+        name=name,
         reader=reader,
-        settings=_settings(len(parts[0])),
-        facts=facts,
+        settings=_settings(len(parts[0]), reader),
+        facts={**(facts or {}), **more},
     )
 
 
@@ -259,13 +346,54 @@ def _target_named(columns: Sequence[str], target: str | None, file: str) -> str:
     return target
 
 
-def _settings(rows: int) -> Settings:
+def _with_test(table: "pl.DataFrame", path: Path, beside: str) -> "tuple[pl.DataFrame, int]":
+    """Return the table with the rows of the test's own file below its own, and how many these are."""
+    import polars as pl
+
+    other = read_table(path)[0]
+    absent = [column for column in table.columns if column not in other.columns]
+    if absent:
+        raise DataError(
+            f"the columns of {beside} in {path}",
+            f"none called {', '.join(map(repr, absent[:8]))}",
+            "add them",
+        )
+    try:
+        both = pl.concat([table, other.select(table.columns)], how="vertical_relaxed")
+    except pl.exceptions.PolarsError as error:
+        why = str(error).strip().splitlines()[0][:120]
+        raise DataError(f"columns of the types of {beside} in {path}", why, "convert them") from None
+    return both, other.height
+
+
+def _parted(
+    rows: int, held: int, share: float, seed: int, labels: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of each part; the last ``held``, if any, are the test; a share of the rest chooses."""
+    if not held:
+        return split(rows, test=1 / 5, validation=share, seed=seed, labels=labels)
+    rest = rows - held
+    own = None if labels is None else labels[:rest]
+    train, chosen, _ = split(rest, test=0, validation=share, seed=seed, labels=own)
+    return train, chosen, torch.arange(rest, rows)
+
+
+def _settings(rows: int, reader: TableReader) -> Settings:
     """Return how a table of so many training rows is best descended.
 
     Chosen on twenty tables of 150 to 10,000 rows, held-out parts of which are then predicted about as well
     as by the better of ridge regression and gradient boosting. On few rows a strong decay keeps a long
     descent from learning them by heart.
     """
+    if reader.texts and len(reader.texts) == len(reader.columns):
+        # Plain gradients: a word moves as often as it occurs. Adam's steps are as long for what one text
+        # happens to say as for what a hundred say. The decay is logistic regression's with a C of 10.
+        decay = SCALE**2 / (10 * rows)
+        steps = min(max(600, 20 * rows // 64), 20_000)
+        return Settings("sgd", 0.03, 64, steps, hyperparameters={"momentum": 0.9, "weight_decay": decay})
+    if reader.texts:  # beside functions of numbers, which need Adam: a large ε for what was said above
+        steps = min(max(600, 12 * rows // 64), 20_000)
+        return Settings("adamw", 1e-2, 64, steps, hyperparameters={"weight_decay": 0.1, "eps": 1e-2})
     if rows < MANY_ROWS:
         batch_size = 32 if rows < 1000 else 64
         steps = max(300, 50 * rows // batch_size)

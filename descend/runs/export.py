@@ -1,4 +1,4 @@
-"""A run's metrics for other programs."""
+"""A run for other programs: its metrics, or its function."""
 
 import csv as csv_format
 import io
@@ -17,24 +17,29 @@ ELAPSED = "time/elapsed(s)"
 
 
 def export(run: Run, to: str, out: Path | None = None) -> Path:
-    """Write all metrics of a run in another program's form.
+    """Write a run's metrics, or its function, in another program's form.
 
     Args:
         run: the run.
         to: ``csv``: one file with a row a step and a column a series, empty where nothing was measured;
-            or ``tensorboard``: a folder with an event file, written again by the next export.
-        out: where to; by default ``export.csv`` or ``tensorboard`` in the run's folder.
+            or ``tensorboard``: a folder with an event file, written again by the next export; or ``onnx``:
+            the function, see :func:`descend.runs.onnx_file.write_onnx`.
+        out: where to; by default ``export.csv``, ``tensorboard`` or ``function.onnx`` in the run's folder.
 
     Returns:
         The file or the folder.
 
     Raises:
-        UsageError: where ``to`` is neither.
+        UsageError: where ``to`` is none of them.
         RunError: where nothing is recorded, or it cannot be written.
-        MissingExtra: where TensorBoard is asked for and not installed.
+        MissingExtra: where TensorBoard or ONNX is asked for and not installed.
     """
-    if to not in FORMS:
-        raise UsageError("a form to export to", repr(to), nearest(to, list(FORMS)))
+    if to not in (*FORMS, "onnx"):
+        raise UsageError("a form to export to", repr(to), nearest(to, [*FORMS, "onnx"]))
+    if to == "onnx":
+        from descend.runs.onnx_file import write_onnx
+
+        return write_onnx(run, out)
     write, name = FORMS[to]
     series = {s: run.metrics(s) for s in run.series()}
     if not series:

@@ -9,6 +9,8 @@ from descend.applications import names, reached
 
 PAGES = {"__init__", "names", "reached", "targets"}
 """Files beside the pages that are none."""
+PARTS = ("**The function**", "**Its parameters**", "**The loss**", "**The data**", "Change first")
+"""What every page says."""
 
 
 def test_every_page_is_listed(descend):
@@ -19,7 +21,13 @@ def test_every_page_is_listed(descend):
     for name, row in listed.items():
         page = (folder / f"{name}.py").read_text()
         assert page.count("\n") < 250
-        for part in ("**The function**", "**Its parameters**", "**The loss**", "**The data**", "Change first"):
+        for part in (
+            "**The function**",
+            "**Its parameters**",
+            "**The loss**",
+            "**The data**",
+            "Change first",
+        ):
             assert part in page, (name, part)
         assert row["train"].startswith("descend fit") and row["use"].startswith("descend ")
     lines = descend("applications").out.splitlines()
