@@ -101,12 +101,28 @@ def recommendation(rows: Rows) -> list[Made]:
     return [rmse, ("NDCG@10 on each user's last fifth", own, peers)]
 
 
+def driving(rows: Rows) -> list[Made]:
+    made: list[Made] = []
+    for road, what in (
+        ("lane-keeping", "of 100 drives in the lane left it"),
+        ("racetrack", "of laps driven clean"),
+    ):
+        own = [row for row in rows if row["road"] == road and row["name"].startswith("learned")]
+        hand = [row for row in rows if row["road"] == road and not row["name"].startswith("learned")]
+        key = "left-the-road" if road == "lane-keeping" else "arrived"
+        made.append((what, column(own, key), {row["name"]: [row[key]] for row in hand}))
+        reward = {row["name"]: [row["reward"]] for row in hand}
+        made.append((f"of the environment's reward, {road}", column(own, "reward"), reward))
+    return made
+
+
 MEASURES = {
     "language": Measure("language.py", language, 1200, "austen"),
     "understanding_text": Measure("understanding_text.py", understanding),
     "detection": Measure("detection.py", detection, 1800, "bccd"),
     "segmentation": Measure("segmentation.py", segmentation, 120),
     "recommendation": Measure("recommendation.py", recommendation),
+    "driving": Measure("driving.py", driving),
 }
 
 

@@ -1,6 +1,6 @@
 """What `descend fit driving` and `descend fit lane-keeping` reach, beside drivers written by hand.
 
-    python bench/driving.py [--seeds 3] [--drives 100] [--only lane-keeping] [--runs FOLDER]
+    python bench/driving.py [--seeds 3] [--drives 100] [--only lane-keeping] [--runs FOLDER] [--json FILE]
 
 Every learned driver is trained from scratch by the command that a person types, and then drives in
 highway-env itself, alone on the road, from seeds that neither its training nor the tuning of the others has
@@ -51,9 +51,16 @@ GRIDS: dict[str, tuple[Callable[..., Steer], list[Iterable[float]]]] = {
 }
 
 
-def row(name: str, drives: list[Driven], seconds: str = "") -> None:
+ROWS: list[dict[str, Any]] = []
+"""What was printed, for --json."""
+
+
+def row(name: str, drives: list[Driven], seconds: str = "", road: str = "") -> None:
+    """Print what came of some drives, and note it where a road is given."""
     found = summary(drives)
     arrived = sum(one.laps > 0 for one in drives) / len(drives)
+    if road:
+        ROWS.append({"road": road, "name": name, "arrived": arrived, **found})
     lap = [one.seconds for one in drives if one.laps]
     print(
         f"  {name:38}{seconds:>10}{found['left-the-road']:>9.1%}{arrived:>10.1%}{found['reward']:>9.4f}"
@@ -76,6 +83,7 @@ def learned(road: str, seed: int, folder: Path, drives: int, flags: list[str]) -
         f"learned, seed {seed}",
         [Driven(**one) for one in json.loads(told)["drives"]],
         f"{run.facts['seconds']:.0f} s",
+        road,
     )
     assert isinstance(run.model, Drive)
     driver = run.model.driver
@@ -166,6 +174,7 @@ def main() -> None:
         "--runs", type=Path, help="where the runs go; those that are there are not trained again"
     )
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     options, flags = parser.parse_known_args()
     torch.set_num_threads(1)
     names = ("highway-env", "gymnasium", "torch")
@@ -186,8 +195,10 @@ def main() -> None:
             curve(road, 0)
             for name, make in BY_HAND[road].items():
                 environment = opened(road)
-                row(name, [drive(environment, seed, make()) for seed in range(options.drives)])
+                row(name, [drive(environment, seed, make()) for seed in range(options.drives)], road=road)
                 anywhere(road, make, options.drives)
+    if options.json:
+        options.json.write_text(json.dumps(ROWS, indent=1))
 
 
 if __name__ == "__main__":

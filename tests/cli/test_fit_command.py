@@ -65,7 +65,7 @@ def test_every_flag_arrives(descend, stub):
     command = (
         "fit houses.csv --target price --method adam --lr 0.01 --steps 1e3 --seconds 1h --until-loss 0.1"
         " --until-metric 0.9 --gradient-norm 1e-6 --patience 5 --batch-size 32 --schedule wsd --warmup 0.1"
-        " --clip 1 --accumulate 2 --seed 3 --out here --threads 1 --device cpu --set betas=0.9,0.95 --resume"
+        " --clip 1 --accumulate 2 --precision bfloat16 --seed 3 --out here --threads 1 --device cpu --set betas=0.9,0.95 --resume"
     )
     assert descend(*command.split(), "--json").code == 0
     assert stub["until"] == Until(1000, 3600, 0.1, 0.9, 1e-6, 5)
@@ -73,7 +73,7 @@ def test_every_flag_arrives(descend, stub):
     assert stub["hyperparameters"] == {"betas": (0.9, 0.95)}
     expected = {
         "method": "adam", "lr": 0.01, "batch_size": 32, "schedule": "wsd", "warmup": 0.1, "clip": 1.0,
-        "accumulate": 2, "seed": 3, "out": Path("here"), "threads": 1, "device": "cpu", "resume": True,
+        "accumulate": 2, "precision": "bfloat16", "seed": 3, "out": Path("here"), "threads": 1, "device": "cpu", "resume": True,
         "target": "houses.csv", "command": f"descend {command} --json",
     }  # fmt: skip
     assert {name: stub[name] for name in expected} == expected
@@ -167,6 +167,18 @@ def test_for_real(descend, tmp_path, monkeypatch):
     assert descend("report", "runs/rosenbrock").out == "runs/rosenbrock/report.html\n"
     said = descend("export", "runs/rosenbrock", "--to", "csv", "--json")
     assert said.code == 0 and Path(json.loads(said.out)["path"]).exists()
+
+
+def test_the_test_may_have_a_file_of_its_own(descend, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, rows in (("a.csv", range(60)), ("b.csv", range(100, 117))):
+        Path(name).write_text("x,y\n" + "".join(f"{k % 7},{3 * (k % 7)}\n" for k in rows))
+    words = ["fit", "a.csv", "--target", "y", "--steps", 5, "--threads", 1, "--json"]
+    answer = json.loads(descend(*words, "--test", "b.csv").out)
+    data = json.loads((Path(answer["run"]) / "run.json").read_text())["data"]
+    assert data["examples/test"] == 17
+    assert data["examples/train"] + data["examples/validation"] == 60
+    assert "none.csv" in descend(*words, "--test", "none.csv").err
 
 
 def test_a_descent_that_fails(descend, tmp_path, monkeypatch):
