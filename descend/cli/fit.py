@@ -23,7 +23,7 @@ def fit(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="What to learn: digits, diabetes, breast-cancer; driving, lane-keeping; a surface such as"
+            help="What to learn: digits, diabetes, breast-cancer; language, driving, lane-keeping; a surface such as"
             " rosenbrock; a CSV or Parquet file; a folder of pictures, with a subfolder a class, boxes or"
             " masks, or of IDX files; a text file; file.py:problem.",
         ),
@@ -133,7 +133,7 @@ def fit(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What the function is computed in: float32, bfloat16, or auto, whichever is faster here.",
+            help="What the function is computed in: float32, bfloat16, or auto: bfloat16 where it is faster.",
         ),
     ] = None,
     settings: Annotated[
