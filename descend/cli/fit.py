@@ -24,8 +24,8 @@ def fit(
         typer.Argument(
             metavar="TARGET",
             help="What to learn: digits, diabetes, breast-cancer; language, driving, lane-keeping; a surface"
-            " such as rosenbrock; a CSV or Parquet file; a folder of pictures, with a subfolder a class, boxes or"
-            " masks, or of IDX files; a text file; file.py:problem.",
+            " such as rosenbrock; a CSV or Parquet file; a folder of pictures, with a subfolder a class,"
+            " boxes or masks, or of IDX files; a text file; file.py:problem.",
         ),
     ],
     target_column: TargetColumn = None,
