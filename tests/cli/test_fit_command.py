@@ -65,7 +65,8 @@ def test_every_flag_arrives(descend, stub):
     command = (
         "fit houses.csv --target price --method adam --lr 0.01 --steps 1e3 --seconds 1h --until-loss 0.1"
         " --until-metric 0.9 --gradient-norm 1e-6 --patience 5 --batch-size 32 --schedule wsd --warmup 0.1"
-        " --clip 1 --accumulate 2 --precision bfloat16 --seed 3 --out here --threads 1 --device cpu --set betas=0.9,0.95 --resume"
+        " --clip 1 --accumulate 2 --precision bfloat16 --seed 3 --out here --threads 1 --device cpu"
+        " --set betas=0.9,0.95 --resume"
     )
     assert descend(*command.split(), "--json").code == 0
     assert stub["until"] == Until(1000, 3600, 0.1, 0.9, 1e-6, 5)
@@ -73,7 +74,8 @@ def test_every_flag_arrives(descend, stub):
     assert stub["hyperparameters"] == {"betas": (0.9, 0.95)}
     expected = {
         "method": "adam", "lr": 0.01, "batch_size": 32, "schedule": "wsd", "warmup": 0.1, "clip": 1.0,
-        "accumulate": 2, "precision": "bfloat16", "seed": 3, "out": Path("here"), "threads": 1, "device": "cpu", "resume": True,
+        "accumulate": 2, "precision": "bfloat16", "seed": 3, "out": Path("here"), "threads": 1,
+        "device": "cpu", "resume": True,
         "target": "houses.csv", "command": f"descend {command} --json",
     }  # fmt: skip
     assert {name: stub[name] for name in expected} == expected
