@@ -10,7 +10,6 @@ import typer
 from descend.cli.flags import whole
 from descend.cli.options import AsJson, Seed
 from descend.cli.terminal import console, figure, is_terminal, say, say_json
-from descend.errors import RunError
 
 if TYPE_CHECKING:
     from descend.functions.environments import Driven
@@ -36,13 +35,9 @@ def drive(
 ) -> int:
     """Let a trained driver drive in the environment itself, and say how often it left the road."""
     from descend.functions.driving import DrivingReader, Film, summary
-    from descend.runs.run import Run
+    from descend.runs.predict import opened
 
-    run = Run.open(folder)
-    reader = run.reader
-    if not isinstance(reader, DrivingReader):
-        kind = getattr(reader, "kind", "nothing that is known")
-        raise RunError(f"a run that learned to drive at {folder}", f"one of {kind}", "use descend predict")
+    run, reader = opened(folder, DrivingReader, "learned to drive")
     first = seed or 0
     drives: list[Driven] = []
     with ExitStack() as stack:

@@ -10,7 +10,6 @@ import typer
 from descend.cli.flags import number
 from descend.cli.options import AsJson, Length, Seed, Temperature
 from descend.cli.terminal import say_json
-from descend.errors import RunError
 
 
 def generate(
@@ -34,13 +33,9 @@ def generate(
     """Write on from a prompt, as the text that was learned from would."""
     from descend.functions.networks import Transformer
     from descend.functions.text import TextReader
-    from descend.runs.run import Run
+    from descend.runs.predict import opened
 
-    run = Run.open(folder)
-    reader = run.reader
-    if not isinstance(reader, TextReader):
-        kind = getattr(reader, "kind", "no file that is known")
-        raise RunError(f"a run that learned from a text at {folder}", f"one of {kind}", "use descend predict")
+    run, reader = opened(folder, TextReader, "learned from a text")
     options = {"length": length or 500, "temperature": temperature, "top_p": top_p, "seed": seed}
     model = run.model
     assert isinstance(model, Transformer)

@@ -8,7 +8,7 @@ import typer
 from descend.cli.flags import whole
 from descend.cli.options import AsJson
 from descend.cli.terminal import complain, figure, say, say_json
-from descend.errors import RunError, UsageError
+from descend.errors import UsageError
 
 if TYPE_CHECKING:
     from descend.functions.recommendations import RatingsReader
@@ -42,15 +42,9 @@ def recommend(
     from descend.functions.next_items import NextItems
     from descend.functions.rating_process import RatingProcess
     from descend.functions.recommendations import RatingsReader
-    from descend.runs.run import Run
+    from descend.runs.predict import opened
 
-    run = Run.open(folder)
-    reader = run.reader
-    if not isinstance(reader, RatingsReader):
-        kind = getattr(reader, "kind", "no file that is known")
-        raise RunError(
-            f"a run that learned from ratings at {folder}", f"one of {kind}", "use descend predict"
-        )
+    run, reader = opened(folder, RatingsReader, "learned from ratings")
     model = run.model.cpu()
     assert isinstance(model, RatingProcess | NextItems)
     memory = model.memory

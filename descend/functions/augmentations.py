@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from descend.functions.data import Batch, Batches, InMemory
+from descend.functions.data import Batch, Batches, InMemory, generator_at
 
 Change = Callable[[Batch, torch.Generator], Batch]
 """Returns a batch, changed by chance; it owns the batch and may write into it."""
@@ -37,7 +37,7 @@ class _Changed:
         self.per_epoch, self.step = batches.per_epoch, 0
 
     def next(self) -> Batch:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
+        generator = generator_at(self.seed, self.step)
         self.step += 1
         return self.change(tuple(t.clone() for t in self.batches.next()), generator)
 

@@ -18,6 +18,11 @@ Batch = tuple[Any, ...]
 """What one step sees: inputs first, the target last. An empty batch belongs to a function without data."""
 
 
+def generator_at(seed: int, step: int) -> torch.Generator:
+    """Return a generator for what is drawn at a step: a function of both alone, so that no state is kept."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
 class Batches(Protocol):
     """Training batches without end, from a position that can be saved."""
 
@@ -111,7 +116,7 @@ class _Permutations:
         self._order = self._shuffled()
 
     def _shuffled(self) -> Tensor:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+        generator = generator_at(self.seed, self.epoch)
         return torch.randperm(self.length, generator=generator).to(self.device)
 
     def next_indices(self) -> Tensor:

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from descend.errors import DataError, UsageError
+from descend.errors import UsageError
 from descend.functions.answers import known_options, outputs_of
 from descend.functions.boxes import Boxes, counted, precisions, right
 from descend.functions.data import Data
 from descend.functions.detector import Detector, found, known
-from descend.functions.picture_files import Form, pictures_under, read_pictures, size_of
+from descend.functions.picture_files import Form, pictures_at, place_for_drawing, read_pictures, size_of
 from descend.functions.pixels import Pixels
 
 AT_A_TIME = 32
@@ -153,10 +153,7 @@ class DetectionReader:
         if least is not None and not 0 <= least <= 1:
             raise UsageError("a probability of 0 to 1 for least", f"{least}", "give another one")
         path = Path(source)
-        paths = pictures_under(path) if path.is_dir() else [path]
-        if not paths or not path.exists():
-            came = "no picture there" if path.exists() else "nothing there"
-            raise DataError(f"a picture or a folder of pictures at {path}", came, "check the path")
+        paths = pictures_at(path)
         x, kept, _ = read_pictures(paths, self.form, skip_unreadable=chosen["skip_unreadable"])
         outputs = outputs_of(model, x, AT_A_TIME)
         answers = [
@@ -241,10 +238,7 @@ def draw(answers: Sequence[dict[str, Any]], classes: Sequence[str], into: Path, 
     """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-    if several:
-        into.mkdir(parents=True, exist_ok=True)
-    elif into.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise UsageError("a picture's name for draw, such as out.png", str(into), "choose another one")
+    place_for_drawing(into, several)
     colours = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(classes)}
     for answer in answers:
         source = Path(answer["file"])

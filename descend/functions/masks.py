@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from descend.errors import DataError, UsageError
+from descend.errors import DataError
 from descend.functions.answers import known_options, outputs_of
 from descend.functions.components import components
 from descend.functions.depths import Depth, pixels_of
 from descend.functions.detections import COLOURS
-from descend.functions.picture_files import pictures_under
+from descend.functions.picture_files import pictures_at, place_for_drawing
 from descend.functions.pixels import Pixels
 from descend.functions.regions import padded, tiles
 from descend.functions.unet import UNet
@@ -82,11 +82,8 @@ class MaskReader:
         """
         chosen = known_options(options, draw=None, skip_unreadable=False)
         path = Path(source)
-        paths = pictures_under(path) if path.is_dir() else [path]
-        if not paths or not path.exists():
-            came = "no picture there" if path.exists() else "nothing there"
-            raise DataError(f"a picture or a folder of pictures at {path}", came, "check the path")
-        into = None if chosen["draw"] is None else _place_for(Path(chosen["draw"]), path.is_dir())
+        paths = pictures_at(path)
+        into = None if chosen["draw"] is None else place_for_drawing(Path(chosen["draw"]), path.is_dir())
         answers = []
         for one in paths:
             values = pixels_of(one)
@@ -112,14 +109,6 @@ class MaskReader:
             answer[f"share/{name}"] = round(pixels / mask.size, 6)
             answer[f"objects/{name}"] = components(own)
         return answer
-
-
-def _place_for(into: Path, several: bool) -> Path:
-    if several:
-        into.mkdir(parents=True, exist_ok=True)
-    elif into.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise UsageError("a picture's name for draw, such as out.png", str(into), "choose another one")
-    return into
 
 
 def outlined(picture: np.ndarray, mask: np.ndarray) -> Any:

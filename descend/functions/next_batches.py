@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from descend.errors import DataError
-from descend.functions.data import Batch
+from descend.functions.data import Batch, generator_at
 from descend.functions.measures import Metric
 from descend.functions.rating_batches import by_user
 from descend.functions.ratings import Ratings
@@ -90,7 +90,7 @@ class Moments:
 
     def next(self) -> Batch:
         """Return the next batch, a function of (seed, how many were drawn) alone."""
-        g = torch.Generator().manual_seed((self.seed * 1_000_003 + self.drawn) % 2**63)
+        g = generator_at(self.seed, self.drawn)
         self.drawn += 1
         pairs = []
         for user in torch.multinomial(self.weights, self.size, replacement=True, generator=g).tolist():

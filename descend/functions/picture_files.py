@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from descend.errors import DataError, MissingExtra
+from descend.errors import DataError, MissingExtra, UsageError
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 LARGEST = 64
@@ -52,6 +52,32 @@ def is_picture(path: Path) -> bool:
 def pictures_under(folder: Path) -> list[Path]:
     """Return every picture in a folder and in its subfolders, in the order of their paths."""
     return sorted(path for path in folder.rglob("*") if is_picture(path) and path.is_file())
+
+
+def pictures_at(path: Path) -> list[Path]:
+    """Return the picture, or every picture in the folder, that a person names.
+
+    Raises:
+        DataError: where there is none.
+    """
+    paths = pictures_under(path) if path.is_dir() else [path]
+    if not paths or not path.exists():
+        came = "no picture there" if path.exists() else "nothing there"
+        raise DataError(f"a picture or a folder of pictures at {path}", came, "check the path")
+    return paths
+
+
+def place_for_drawing(into: Path, several: bool) -> Path:
+    """Return where pictures are drawn into, made where it is a folder that is not there.
+
+    Raises:
+        UsageError: where a single one's name is that of no kind of picture.
+    """
+    if several:
+        into.mkdir(parents=True, exist_ok=True)
+    elif into.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise UsageError("a picture's name for draw, such as out.png", str(into), "choose another one")
+    return into
 
 
 def _opened(image: ModuleType, raw: bytes) -> Any:

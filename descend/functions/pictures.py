@@ -12,7 +12,14 @@ from descend.errors import DataError
 from descend.functions.answers import class_answers, known_options
 from descend.functions.idx import IdxFiles, find_idx, is_idx, read_images, read_pair
 from descend.functions.networks import ConvNet
-from descend.functions.picture_files import Form, common_form, is_picture, pictures_under, read_pictures
+from descend.functions.picture_files import (
+    Form,
+    common_form,
+    is_picture,
+    pictures_at,
+    pictures_under,
+    read_pictures,
+)
 from descend.functions.pixels import Pixels
 from descend.functions.problem import Problem, Settings
 from descend.functions.splits import seeded, split
@@ -84,10 +91,7 @@ class PictureReader:
                 )
             names: list[dict[str, Any]] = [{"file": str(path), "index": k} for k in range(len(x))]
         else:
-            paths = pictures_under(path) if path.is_dir() else [path]
-            if not paths or not path.exists():
-                came = "no picture there" if path.exists() else "nothing there"
-                raise DataError(f"a picture or a folder of pictures at {path}", came, "check the path")
+            paths = pictures_at(path)
             x, kept, _ = read_pictures(paths, self.form, skip_unreadable=skip)
             names = [{"file": str(paths[k])} for k in kept]
         answers = class_answers(model, x, self.classes)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from descend.errors import DataError
-from descend.functions.data import Batch
+from descend.functions.data import Batch, generator_at
 from descend.functions.ratings import Ratings
 
 PART = 128
@@ -77,7 +77,7 @@ class PartBatches:
         self.per_epoch = len(self._parted)
 
     def _part(self) -> list[list[tuple[Tensor, int]]]:
-        g = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) % 2**63)
+        g = generator_at(self.seed, self.epoch)
         parts: list[tuple[Tensor, int]] = []
         for own, n in zip(self.data.users, self.data.known, strict=True):
             parts += [(part, n) for part in _parts(own[torch.randperm(n, generator=g)]) if len(part) > 1]

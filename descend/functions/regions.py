@@ -9,7 +9,7 @@ from torch import Tensor
 
 from descend.errors import DataError
 from descend.functions.augmentations import lit
-from descend.functions.data import Batch, Batches
+from descend.functions.data import Batch, Batches, generator_at
 from descend.functions.unet import HALVINGS, VOID
 
 GRAIN = 2**HALVINGS
@@ -141,7 +141,7 @@ class _Pieces:
         self.per_epoch, self.step = max(1, len(regions) // size), 0
 
     def next(self) -> Batch:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
+        generator = generator_at(self.seed, self.step)
         self.step += 1
         pieces = [self.regions.piece(generator) for _ in range(self.size)]
         x = torch.stack([one for one, _ in pieces])

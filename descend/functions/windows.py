@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from descend.errors import DataError
-from descend.functions.data import Batch, Batches
+from descend.functions.data import Batch, Batches, generator_at
 
 
 class Windows:
@@ -56,7 +56,7 @@ class _RandomWindows:
         self._within = torch.arange(context + 1, device=tokens.device)
 
     def next(self) -> Batch:
-        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
+        generator = generator_at(self.seed, self.step)
         self.step += 1
         last = len(self.tokens) - self.context
         start = torch.randint(last, (self.size, 1), generator=generator).to(self.tokens.device)

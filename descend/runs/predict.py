@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from descend.errors import DataError, RunError, UsageError
 
@@ -12,6 +12,28 @@ if TYPE_CHECKING:
     from descend.runs.run import Run
 
 _AT_A_TIME = 512
+_Known = TypeVar("_Known")
+
+
+def opened(folder: Path, kind: type[_Known], what: str) -> "tuple[Run, _Known]":
+    """Open a run for a command that only one kind of run is for.
+
+    Args:
+        folder: of the run.
+        kind: its reader's.
+        what: what such a run did, such as ``"learned from a text"``.
+
+    Raises:
+        RunError: where it is of another kind, or there is no run.
+    """
+    from descend.runs.run import Run
+
+    run = Run.open(folder)
+    reader = run.reader
+    if not isinstance(reader, kind):
+        came = getattr(reader, "kind", "no file that is known")
+        raise RunError(f"a run that {what} at {folder}", f"one of {came}", "use descend predict")
+    return run, reader
 
 
 def answers(run: "Run", source: Any, **options: Any) -> list[dict[str, Any]]:
