@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ from descend.applications.reached import FILE, Figure
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "applications.md"
 Rows = list[dict[str, Any]]
+KINDS = ("descend", "boosting", "network")
 Made = tuple[str, list[float], dict[str, list[float]]]
 """What a figure is, its values and those of its peers."""
 
@@ -116,6 +118,20 @@ def driving(rows: Rows) -> list[Made]:
     return made
 
 
+def tables(rows: Rows) -> list[Made]:
+    names = dict.fromkeys(row["table"] for row in rows)
+    means = {n: {k: mean(column([r for r in rows if r["table"] == n], k)) for k in KINDS} for n in names}
+    shares = {n: own["descend"] / max(own["boosting"], own["network"]) for n, own in means.items()}
+    within = [float(sum(share >= 0.98 for share in shares.values()))]
+    made: list[Made] = [(f"of {len(names)} tables within 2% of the better of the two peers", within, {})]
+    for name in names:
+        own = [row for row in rows if row["table"] == name]
+        what = "accuracy" if own[0]["task"] == "classification" else "R²"
+        peers = {"gradient boosting": column(own, "boosting"), "MLP": column(own, "network")}
+        made.append((f"{what}, {name}", column(own, "descend"), peers))
+    return made
+
+
 MEASURES = {
     "language": Measure("language.py", language, 1200, "austen"),
     "understanding_text": Measure("understanding_text.py", understanding),
@@ -123,6 +139,7 @@ MEASURES = {
     "segmentation": Measure("segmentation.py", segmentation, 120),
     "recommendation": Measure("recommendation.py", recommendation),
     "driving": Measure("driving.py", driving),
+    "tables": Measure("tabular.py", tables),
 }
 
 
@@ -131,7 +148,10 @@ def machine() -> str:
     cpu = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.+)", cpu.read_text()) if cpu.exists() else []
     name = names[0] if names else platform.processor()
-    return f"{os.cpu_count()} cores of {name}, Python {platform.python_version()}, torch {torch.__version__}"
+    count = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else count
+    cores = f"{allowed} of {count} cores" if allowed < count else f"{count} cores"
+    return f"{cores} of {name}, Python {platform.python_version()}, torch {torch.__version__}"
 
 
 def measured(measure: Measure, data: str | None, quick: bool) -> tuple[str, list[Made], str]:

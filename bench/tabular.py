@@ -232,15 +232,14 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=5.0, help="seconds of the smallest budget")
     parser.add_argument("--inner", action="store_true", help="test on a part of the rows to learn from")
     parser.add_argument("--alone", action="store_true", help="descend alone, unbounded")
-    parser.add_argument("--out", type=Path, help="a file that each row is added to, as JSON")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
     rows = []
     for name in given.tables:
         for seed in given.seeds:
             rows.append(compared(name, seed, given.least, given.inner, given.alone))
-            if given.out:
-                with given.out.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+            if given.json:
+                given.json.write_text(json.dumps(rows, indent=1))
         print(summary([row for row in rows if row["table"] == name]).splitlines()[-1], flush=True)
     print(summary(rows))
 

@@ -58,6 +58,13 @@ APPLICATIONS: dict[str, Application] = {
         "none: places to start from, drawn on the roads of highway-env",
         "descend drive RUN --video out.mp4",
     ),
+    "tables": Application(
+        "To predict a column of a table from the others: a price, a diagnosis, who leaves",
+        "descend.applications.tables",
+        "descend fit table.csv --target COLUMN",
+        "any table, a CSV or Parquet file: numbers, categories, dates, texts, and gaps in all of them",
+        "descend predict RUN new.csv",
+    ),
     "recommendation": Application(
         "To tell what somebody will think of things, and to recommend what they have not had",
         "descend.applications.recommendation",

@@ -118,7 +118,7 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
     if last in TABLES or (column is not None and last in (*TEXTS, ".dat", ".data", "")):
         if column is None:
             raise _no_target(path)
-        table = import_module("descend.functions.tables").table_problem
+        table = import_module("descend.applications.tables").table_problem
         _known_options(table, options, "a table")
         return table(path, column, seed=seed, **options)
     if last in TEXTS:

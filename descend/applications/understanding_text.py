@@ -22,9 +22,10 @@ texts.
 from pathlib import Path
 from typing import Any
 
+from descend.applications.tables import table_problem
 from descend.errors import DataError
 from descend.functions.problem import Problem
-from descend.functions.tables import TableReader, table_problem
+from descend.functions.tables import TableReader
 
 
 def understanding_problem(path: str | Path, target: str, *, seed: int = 0, **options: Any) -> Problem:
@@ -36,7 +37,7 @@ def understanding_problem(path: str | Path, target: str, *, seed: int = 0, **opt
         path: a CSV or Parquet file.
         target: the column to predict: classes or amounts.
         seed: draws the parts and the initial parameters.
-        options: as for :func:`descend.functions.tables.table_problem`: ``test`` with another file, all of
+        options: as for :func:`descend.applications.tables.table_problem`: ``test`` with another file, all of
             which is the test; ``task``, ``metric`` and ``log``.
 
     Returns:

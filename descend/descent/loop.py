@@ -67,6 +67,8 @@ class Loop:
         d, until = self.descent, self.until
         next_tick = self.now + 0.05
         outcome: Outcome | None = None
+        if d.problem.chance is not None and not d.steps and self.evaluate_every:
+            self._evaluate()
         while outcome is None:
             if until.steps is not None and d.steps >= until.steps:
                 outcome = Outcome.OUT_OF_STEPS
@@ -278,7 +280,8 @@ class Loop:
                     found = d.problem.evaluate(d.function, d.problem.train)["loss"]
                     if math.isfinite(found):
                         self._remember(found)
-            first = d.first_loss
+            # What begins near its minimum may rise for a while: it is held against what guessing gives.
+            first = max(d.first_loss, d.problem.chance or -math.inf)
             improved = d.best is not None and d.exact and d.best["loss"] < first
             budget = outcome in (Outcome.OUT_OF_STEPS, Outcome.OUT_OF_TIME, Outcome.NO_MORE_PROGRESS)
             if budget and d.steps > 10 and not improved and d.recent_loss > first + max(abs(first), 1e-12):

@@ -78,6 +78,39 @@ LOSSES: dict[str, Loss] = {
 }
 
 
+class OfEach:
+    """A loss in which every member of a function answers for itself: the mean over examples and members.
+
+    Outputs of one answer an example pass as they are.
+
+    Args:
+        loss: of one member.
+        more: dimensions of its output that the target lacks: 1 for the logits of classes, otherwise 0.
+
+    Attributes:
+        loss: of one member.
+
+    Example:
+        >>> OfEach(mse)(torch.tensor([[0.0, 4.0]]), torch.tensor([1.0]))
+        tensor(5.)
+    """
+
+    def __init__(self, loss: Loss, more: int = 0):
+        self.loss, self.more = loss, more
+        self.__name__ = loss.__name__
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss.
+
+        Args:
+            output: of shape (n, members, ...), or (n, ...).
+            target: of shape (n, ...).
+        """
+        if output.ndim > target.ndim + self.more:
+            target = target[:, None].expand(-1, output.shape[1], *target.shape[1:])
+        return self.loss(output, target)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure a person asks about.

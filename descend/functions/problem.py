@@ -139,6 +139,8 @@ class Problem:
         settings: how it is best descended when nothing is said.
         facts: what reports say about the data: rows, columns, classes, a digest.
         minimum: the function's least value where it is known.
+        chance: the loss of the best constant answer, where the function begins below it: in closed form, or
+            with what it learned before. Its beginning is judged along with what it comes to.
 
     The problem is never changed by a descent: each descent works on its own copy of the function, so
     that many descents start from the same parameters.
@@ -170,6 +172,7 @@ class Problem:
         settings: Settings | None = None,
         facts: Mapping[str, Any] | None = None,
         minimum: float | None = None,
+        chance: float | None = None,
     ):
         if not isinstance(function, nn.Module):
             if parameters is None:
@@ -190,7 +193,7 @@ class Problem:
         self.validation: Data | None = None if validation is None else as_data(validation, "validation")
         self.test: Data | None = None if test is None else as_data(test, "test")
         self.metric = metric_by_name(metric)
-        self.name, self.reader, self.minimum = name, reader, minimum
+        self.name, self.reader, self.minimum, self.chance = name, reader, minimum, chance
         self.settings = settings or Settings()
         self.facts: dict[str, Any] = dict(facts or {})
 

@@ -17,7 +17,7 @@ from descend.descent.until import Until
 from descend.errors import DataError, MissingExtra, UsageError
 from descend.functions.frames import frame_of, is_frame
 from descend.functions.splits import split
-from descend.functions.table_targets import Amounts, Classes, Target, read_target
+from descend.functions.table_targets import Amounts, Classes, read_target
 from descend.functions.tables import TableReader, problem_of_rows
 
 try:
@@ -74,7 +74,8 @@ class Estimator(BaseEstimator):
         batch_size: rows a step.
         schedule: how the learning rate and other hyperparameters go, as in :func:`descend.fit`.
         hyperparameters: of the method, by torch's names, such as ``{"weight_decay": 0.1}``.
-        log: whether a regression learns y's logarithm; ``None`` decides by the skewness of y.
+        log: whether a regression learns y's logarithm; ``None`` decides by the skewness of y, and by
+            what a line tells better.
         folder: where to leave a run, as :func:`descend.fit` does, watched and with a report, for ``descend
             predict`` and all else; a folder that holds a run already is refused. ``None`` writes nothing.
         device: where to train; the first GPU, or the CPU. What is fitted predicts on the CPU.
@@ -177,15 +178,15 @@ class Estimator(BaseEstimator):
             if len(self.classes_) < 2:
                 came = f"one class, {self.classes_[0]!r}, in every row"
                 raise UsageError("at least two classes in y", came, "add rows of another class")
-            answer: Target = Classes(tuple(self.classes_.tolist()))
+            classes, values = Classes(tuple(self.classes_.tolist())), numbers
             parts = split(len(values), test=0, validation=1 / 8, seed=seed, labels=torch.from_numpy(numbers))
         else:
             values = check_array(values, ensure_2d=False, dtype="float64", input_name="y")
-            parts = split(len(values), test=0, validation=1 / 8, seed=seed)
-            answer = Amounts.fit(values[parts[0].numpy()], self.log)
-            numbers = answer.encode(values)
+            classes, parts = None, split(len(values), test=0, validation=1 / 8, seed=seed)
         facts = {"source": "fit(X, y)", "kind": "table", "rows": len(values), "task": self.task_}
-        return problem_of_rows(table, answer, numbers, parts, target=target, seed=seed, facts=facts)
+        return problem_of_rows(
+            table, classes, values, parts, target=target, log=self.log, seed=seed, facts=facts
+        )
 
     def _descend(self, problem: "Problem", seed: int) -> None:
         steps = self.steps

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 import descend
+from descend.applications.tables import table_problem
 from descend.applications.targets import problem_from_target
 from descend.applications.understanding_text import understanding_problem
 from descend.errors import DataError, UsageError
-from descend.functions.tables import TableReader, table_problem
+from descend.functions.tables import TableReader
 from descend.functions.wide_and_deep import WideAndDeep
 from descend.functions.words import RowsAndWords
 

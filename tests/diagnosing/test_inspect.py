@@ -195,6 +195,17 @@ def test_too_large_a_start_is_told():
     assert found.fine is False and "times chance" in found.verdict
 
 
+def test_a_start_below_chance_is_told_unless_it_is_meant():
+    x, _ = data()
+    known = nn.Linear(20, 1)
+    with torch.no_grad():
+        known.weight.copy_(torch.eye(20)[:1])
+    for chance_of, fine in ((None, False), (1.0, True)):
+        made = descend.Problem(known, "mse", train=(x, x[:, :1]), settings=SETTINGS, chance=chance_of)
+        found = of(made)
+        assert found.fine is fine and "below" in found.verdict
+
+
 def test_a_target_far_from_zero_is_told():
     x, _ = data()
     found = of(problem(*mlp(outputs=1), loss="mse", train=(x, 1e5 + x[:, :1])))

@@ -2,8 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from descend.applications.tables import table_problem
 from descend.functions.column_choice import fit_columns
-from descend.functions.tables import table_problem
 
 
 def test_a_straight_line_keeps_its_only_column(tmp_path):

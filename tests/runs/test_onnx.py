@@ -12,6 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from descend.applications.tables import table_problem
 from descend.cli.main import app
 from descend.errors import MissingExtra, RunError
 from descend.functions.depths import Depth
@@ -22,7 +23,7 @@ from descend.functions.picture_files import Form
 from descend.functions.pictures import PictureReader
 from descend.functions.problem import Reader
 from descend.functions.samples import SampleReader
-from descend.functions.tables import TableReader, table_problem
+from descend.functions.tables import TableReader
 from descend.functions.text import TextReader
 from descend.functions.tokens import Characters
 from descend.runs.export import export

@@ -83,7 +83,7 @@ def chance(subject: Subject, seen: Look) -> Chance:
     if found.constant is None or not math.isfinite(found.constant):
         found.constant = None
         return _told_not(found, "no best constant answer was found for this loss")
-    _judge(found, seen.output.detach().float(), target)
+    _judge(found, seen.output.detach().float(), target, subject.problem.chance is not None)
     return found
 
 
@@ -93,6 +93,7 @@ def kind_of(loss: Any) -> str:
     Args:
         loss: a problem's: torch's own are known where nothing about them is unusual.
     """
+    loss = _of_one(loss)
     for name, function in measures.LOSSES.items():
         if loss is function:
             return name
@@ -117,7 +118,12 @@ def kind_of(loss: Any) -> str:
 
 def classes_last(loss: Any) -> bool:
     """Whether the classes of an output are its last dimension, and not the one behind the examples."""
-    return loss is measures.cross_entropy
+    return _of_one(loss) is measures.cross_entropy
+
+
+def _of_one(loss: Any) -> Any:
+    """Return the loss of one member, where a function has several that answer each for itself."""
+    return loss.loss if isinstance(loss, measures.OfEach) else loss
 
 
 @torch.no_grad()
@@ -187,8 +193,8 @@ def _best_constant(loss: Callable[..., Tensor], output: Tensor, target: Tensor) 
     return best if math.isfinite(best) else None
 
 
-def _judge(found: Chance, output: Tensor, target: Tensor) -> None:
-    """Say what the comparison means."""
+def _judge(found: Chance, output: Tensor, target: Tensor, meant: bool) -> None:
+    """Say what the comparison means; a start below chance may be meant."""
     start, constant = found.start, found.constant
     expected = found.chance
     assert constant is not None and expected is not None
@@ -205,13 +211,14 @@ def _judge(found: Chance, output: Tensor, target: Tensor) -> None:
                 f"{spread:.2g} make the function very sure of answers that are wrong. Start the last layer "
                 "smaller."
             )
-        elif start < BELOW * min(constant, expected):
+        elif start < BELOW * min(constant, expected) and not meant:
             found.verdict = (
                 "The loss starts below what any constant answer gives: the function knows something "
                 "already (it was trained before, or the target is among its inputs)."
             )
         else:
-            found.fine, found.verdict = True, "The loss starts where guessing does."
+            below = start < BELOW * min(constant, expected)
+            found.fine, found.verdict = True, _MEANT if below else "The loss starts where guessing does."
     elif target.is_floating_point() or constant > 0:
         middle = float(target.float().mean())
         wide = float(target.float().std(correction=0))
@@ -227,13 +234,18 @@ def _judge(found: Chance, output: Tensor, target: Tensor) -> None:
                 f"answer: outputs have standard deviation {spread:.2g}, the target {wide:.2g}. Start the "
                 "last layer smaller."
             )
-        elif start < BELOW * expected:
+        elif start < BELOW * expected and not meant:
             found.verdict = (
                 "The loss starts below what any constant answer gives: the function knows something "
                 "already (it was trained before, or the target is among its inputs)."
             )
         else:
             found.fine, found.verdict = True, "The loss starts near that of the best constant answer."
+            if start < BELOW * expected:
+                found.verdict = _MEANT
+
+
+_MEANT = "The loss starts below what any constant answer gives, as it is meant to."
 
 
 def _told_not(found: Chance, why: str) -> Chance:

@@ -230,9 +230,9 @@ def _rebuilt(part: nn.Module, factor: float, seen: Look, path: str) -> nn.Module
     every = 0 if part.embedding is None else part.embedding.num_embeddings
     slots = [b - a for a, b in pairwise([*starts, every])] if every else []
     dimension = 8 if part.embedding is None else part.embedding.embedding_dim
-    hidden = [times(m.out_features, factor) for m in part.deep if isinstance(m, nn.Linear)]
+    hidden = [times(layer.out_features, factor) for layer in part.layers]
     features = part.wide.in_features - dimension * len(slots)
-    return WideAndDeep(features, part.outputs, slots, dimension, hidden, part.dropout)
+    return WideAndDeep(features, part.outputs, slots, dimension, hidden, part.dropout, part.members)
 
 
 def _given(seen: Look, name: str) -> tuple[int, int]:
