@@ -76,6 +76,7 @@ MORE: dict[str, tuple[str, str, str, list[str]]] = {
     "wine": ("sklearn", "wine", "", []),
 }
 BAR = 0.98
+KINDS = ("descend", "boosting", "network")
 
 
 def table(name: str) -> Rows:
@@ -206,20 +207,23 @@ def compared(name: str, seed: int, least: float, inner: bool, alone: bool, **own
     return row
 
 
+def ratio(rows: list[dict[str, Any]]) -> float:
+    """Return what descend's mean over a table's rows is of the better of the other two's."""
+    own, *others = (float(np.mean([row.get(k, np.nan) for row in rows])) for k in KINDS)
+    return own / max(others)
+
+
 def summary(rows: list[dict[str, Any]]) -> str:
     lines = [
         f"{'table':14}{'rows':>7}{'budget(s)':>10}{'descend':>9}{'boosting':>9}{'network':>9}{'ratio':>8}"
     ]
     for name in dict.fromkeys(row["table"] for row in rows):
         own = [row for row in rows if row["table"] == name]
-        mean = {
-            k: float(np.mean([row.get(k, np.nan) for row in own])) for k in ("descend", "boosting", "network")
-        }
-        ratio = mean["descend"] / max(mean["boosting"], mean["network"])
-        verdict = "" if np.isnan(ratio) else "reached" if ratio >= BAR else "loss"
+        share = ratio(own)
+        verdict = "" if np.isnan(share) else "reached" if share >= BAR else "loss"
         budget = np.mean([row.get("budget(s)", np.nan) for row in own])
-        figures = "".join(f"{mean[k]:9.4f}" for k in ("descend", "boosting", "network"))
-        lines.append(f"{name:14}{own[0]['rows']:7}{budget:10.1f}{figures}{ratio:8.3f}  {verdict}")
+        figures = "".join(f"{np.mean([row.get(k, np.nan) for row in own]):9.4f}" for k in KINDS)
+        lines.append(f"{name:14}{own[0]['rows']:7}{budget:10.1f}{figures}{share:8.3f}  {verdict}")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from descend.errors import DataError, UsageError
 from descend.functions.column_choice import fit_columns
 from descend.functions.columns import Column, column_from_json, column_to_json, encode
 from descend.functions.data import InMemory
-from descend.functions.line import best_line
+from descend.functions.line import best_lines
 from descend.functions.measures import METRICS, OfEach, cross_entropy, mse
 from descend.functions.problem import Problem, Settings
 from descend.functions.table_files import read_table
@@ -186,7 +186,7 @@ def problem_of_rows(
         log: whether amounts are learned as logarithms, see :class:`descend.functions.table_targets.Amounts`.
         known: the n rows of the table that the answers belong to, int64; by default all.
         own: see :func:`descend.functions.column_choice.fit_columns`.
-        metric: of a regression, as in :func:`table_problem`.
+        metric: of a regression, see :meth:`descend.functions.table_targets.Amounts.metric`.
         seed: draws the initial parameters.
         name: what reports call the problem.
         facts: what reports say about the data.
@@ -269,8 +269,9 @@ def _begun(
     with torch.no_grad():
         x = function.encoded(*inputs)
     y, least = torch.from_numpy(values).double(), float("inf")
-    for one in [amounts, Amounts.fit(values, False)] if amounts.log and log is None else [amounts]:
-        line = best_line(x, torch.from_numpy(one.encode(values)))
+    ways = [amounts, Amounts.fit(values, False)] if amounts.log and log is None else [amounts]
+    lines = best_lines(x, [torch.from_numpy(one.encode(values)) for one in ways])
+    for one, line in zip(ways, lines, strict=True):
         error = float((one.predicted(line.apart) - y[line.rows]).square().sum())
         if error < least:
             least, amounts = error, one

@@ -193,6 +193,13 @@ def _best_constant(loss: Callable[..., Tensor], output: Tensor, target: Tensor) 
     return best if math.isfinite(best) else None
 
 
+_MEANT = "The loss starts below what any constant answer gives, as it is meant to."
+_KNOWING = (
+    "The loss starts below what any constant answer gives: the function knows something already (it was "
+    "trained before, or the target is among its inputs)."
+)
+
+
 def _judge(found: Chance, output: Tensor, target: Tensor, meant: bool) -> None:
     """Say what the comparison means; a start below chance may be meant."""
     start, constant = found.start, found.constant
@@ -211,14 +218,10 @@ def _judge(found: Chance, output: Tensor, target: Tensor, meant: bool) -> None:
                 f"{spread:.2g} make the function very sure of answers that are wrong. Start the last layer "
                 "smaller."
             )
-        elif start < BELOW * min(constant, expected) and not meant:
-            found.verdict = (
-                "The loss starts below what any constant answer gives: the function knows something "
-                "already (it was trained before, or the target is among its inputs)."
-            )
+        elif start < BELOW * min(constant, expected):
+            found.fine, found.verdict = meant, _MEANT if meant else _KNOWING
         else:
-            below = start < BELOW * min(constant, expected)
-            found.fine, found.verdict = True, _MEANT if below else "The loss starts where guessing does."
+            found.fine, found.verdict = True, "The loss starts where guessing does."
     elif target.is_floating_point() or constant > 0:
         middle = float(target.float().mean())
         wide = float(target.float().std(correction=0))
@@ -234,18 +237,10 @@ def _judge(found: Chance, output: Tensor, target: Tensor, meant: bool) -> None:
                 f"answer: outputs have standard deviation {spread:.2g}, the target {wide:.2g}. Start the "
                 "last layer smaller."
             )
-        elif start < BELOW * expected and not meant:
-            found.verdict = (
-                "The loss starts below what any constant answer gives: the function knows something "
-                "already (it was trained before, or the target is among its inputs)."
-            )
+        elif start < BELOW * expected:
+            found.fine, found.verdict = meant, _MEANT if meant else _KNOWING
         else:
             found.fine, found.verdict = True, "The loss starts near that of the best constant answer."
-            if start < BELOW * expected:
-                found.verdict = _MEANT
-
-
-_MEANT = "The loss starts below what any constant answer gives, as it is meant to."
 
 
 def _told_not(found: Chance, why: str) -> Chance:
