@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from descend import methods
+    from descend.descent.curve_fit import CurveFit, curve_fit
     from descend.descent.descent import Descent
     from descend.descent.outcome import Outcome
     from descend.descent.schedules import Schedule
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from descend.diagnosing.inspect import inspect
     from descend.diagnosing.watch import watch
     from descend.errors import DataError, DescendError, MissingExtra, RunError, UsageError
+    from descend.functions.curvature import Curvature
     from descend.functions.measures import Metric
     from descend.functions.problem import Problem, Settings
     from descend.methods import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         CAME,
         LAMB,
         LARS,
+        LBFGS,
         SGD,
         SOAP,
         Adadelta,
@@ -39,16 +42,21 @@ if TYPE_CHECKING:
         AdamW,
         Adan,
         AdEMAMix,
+        ConjugateGradients,
         DAdaptAdam,
         DoG,
         GaLore,
+        GaussNewton,
         LaProp,
+        LevenbergMarquardt,
         Lion,
         Method,
         Momentum,
         Muon,
         NAdam,
         Nesterov,
+        Newton,
+        NewtonCG,
         NorMuon,
         Prodigy,
         PSGDKron,
@@ -84,6 +92,9 @@ _PLACES = {
     "AdamW": "methods",
     "Adan": "methods",
     "CAME": "methods",
+    "ConjugateGradients": "methods",
+    "Curvature": "functions.curvature",
+    "CurveFit": "descent.curve_fit",
     "DAdaptAdam": "methods",
     "DataError": "errors",
     "DescendError": "errors",
@@ -91,7 +102,12 @@ _PLACES = {
     "Estimator": "runs.estimator",
     "DoG": "methods",
     "GaLore": "methods",
+    "GaussNewton": "methods",
     "LAMB": "methods",
+    "LBFGS": "methods",
+    "LevenbergMarquardt": "methods",
+    "Newton": "methods",
+    "NewtonCG": "methods",
     "LARS": "methods",
     "LaProp": "methods",
     "Lion": "methods",
@@ -127,6 +143,7 @@ _PLACES = {
     "State": "descent.state",
     "Until": "descent.until",
     "UsageError": "errors",
+    "curve_fit": "descent.curve_fit",
     "diagnose": "diagnosing.diagnose",
     "fit": "runs.fit",
     "inspect": "diagnosing.inspect",
@@ -141,6 +158,7 @@ __all__ = [
     "CAME",
     "LAMB",
     "LARS",
+    "LBFGS",
     "SGD",
     "SOAP",
     "AdEMAMix",
@@ -152,6 +170,9 @@ __all__ = [
     "AdamMini",
     "AdamW",
     "Adan",
+    "ConjugateGradients",
+    "Curvature",
+    "CurveFit",
     "DAdaptAdam",
     "DataError",
     "DescendError",
@@ -159,7 +180,9 @@ __all__ = [
     "DoG",
     "Estimator",
     "GaLore",
+    "GaussNewton",
     "LaProp",
+    "LevenbergMarquardt",
     "Lion",
     "Method",
     "Metric",
@@ -168,6 +191,8 @@ __all__ = [
     "Muon",
     "NAdam",
     "Nesterov",
+    "Newton",
+    "NewtonCG",
     "NorMuon",
     "Outcome",
     "PSGDKron",
@@ -191,6 +216,7 @@ __all__ = [
     "State",
     "Until",
     "UsageError",
+    "curve_fit",
     "diagnose",
     "fit",
     "inspect",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from descend.functions.surfaces import SURFACES
+from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.curvature.objective import Objective
 from descend.methods.method import Method
 
 VALLEY = SURFACES["rosenbrock"]
@@ -22,6 +24,7 @@ GRID = tuple(c * 10.0**k for k in range(-5, 2) for c in (1, 2, 5))
 WIDTH, HEIGHT = 640, 400
 LEVELS = (0.05, 0.3, 1.5, 6, 24, 80, 240, 600)
 OFF = {"weight_decay": 0.0}
+Kind = type[Method] | type[Deterministic]
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Walk:
         return sum(self.losses[-LAST:]) / LAST if self.done else math.inf
 
 
-def walk(cls: type[Method], lr: float | None) -> Walk:
+def walk(cls: Kind, lr: float | None) -> Walk:
     """Descend the valley.
 
     Args:
@@ -60,6 +63,8 @@ def walk(cls: type[Method], lr: float | None) -> Walk:
     if lr is not None:
         chosen["lr"] = lr
     method = cls([point], **chosen)
+    if isinstance(method, Deterministic):
+        return walk_by_curvature(method, point)
     path, losses = [VALLEY.start], [float(VALLEY.function(start))]
     for _ in range(STEPS):
         value = VALLEY.function(point.reshape(2))
@@ -74,31 +79,56 @@ def walk(cls: type[Method], lr: float | None) -> Walk:
     return Walk(lr, path, losses, True)
 
 
-def tuned(cls: type[Method]) -> Walk:
+def residuals(point: torch.Tensor) -> torch.Tensor:
+    """Return what the valley is the sum of squares of."""
+    x, y = point.unbind()
+    return torch.stack([10 * (y - x * x), 1 - x])
+
+
+def walk_by_curvature(method: Deterministic, point: torch.nn.Parameter) -> Walk:
+    """Descend the valley until the method says that it is at the minimum."""
+    path, losses = [VALLEY.start], [float(VALLEY.function(point.detach()))]
+    asked = Objective(
+        [point],
+        lambda: VALLEY.function(point),
+        outputs=lambda: residuals(point),
+        loss_of=lambda r: (r * r).sum(),
+        residuals=lambda: residuals(point),
+    )
+    while method.ended is None and len(path) <= STEPS:
+        method.step(asked)
+        path.append(tuple(point.detach().tolist()))
+        losses.append(float(VALLEY.function(point.detach())))
+    return Walk(None, path, losses, True)
+
+
+def tuned(cls: Kind) -> Walk:
     """Return the best walk over the grid, or with the default rate where there is none to tune."""
     if not has_a_rate(cls):
         return walk(cls, None)
     return min((walk(cls, lr) for lr in GRID), key=lambda w: w.settled)
 
 
-def for_matrices(cls: type[Method]) -> bool:
+def for_matrices(cls: Kind) -> bool:
     """Whether a method is walked with its point as a matrix."""
-    return cls.takes is not None or cls.rule.form is not None
+    return cls.takes is not None or (issubclass(cls, Method) and cls.rule.form is not None)
 
 
-def has_a_rate(cls: type[Method]) -> bool:
+def has_a_rate(cls: Kind) -> bool:
     """Whether a method's learning rate is for its user to find, and not a factor that stays at one."""
-    return cls.family != "no rate to tune" or cls.defaults["lr"] != 1.0
+    return cls.family not in ("no rate to tune", "curvature") or cls.defaults["lr"] != 1.0
 
 
-def caption(cls: type[Method], found: Walk) -> str:
+def caption(cls: Kind, found: Walk) -> str:
     """Say in a few sentences what the picture shows."""
     where = "The points it is evaluated at" if cls.evaluation_point is not None else "Its path"
     said = f"{where} on Rosenbrock's valley in {len(found.path) - 1} steps: "
     said += f"loss {found.losses[0]:.3g} at the start, {found.losses[-1]:.3g} at the end"
     if not found.done:
         said += ", where it stood higher than it started and was stopped"
-    if found.lr is None:
+    if issubclass(cls, Deterministic):
+        said += ", where it knows that it is at the minimum."
+    elif found.lr is None:
         said += f"; lr={cls.defaults['lr']:g} as always, for there is no rate to tune."
     else:
         said += (
@@ -110,7 +140,7 @@ def caption(cls: type[Method], found: Walk) -> str:
     return said
 
 
-def drawn(cls: type[Method], found: Walk) -> str:
+def drawn(cls: Kind, found: Walk) -> str:
     """Return the picture of a walk as SVG; it carries its caption, its learning rate and the loss reached."""
     steps = [place(*point) for point in found.path]
     line = "".join(f"{'ML'[k > 0]}{x:.1f} {y:.1f}" for k, (x, y) in enumerate(steps))

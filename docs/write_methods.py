@@ -18,12 +18,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import method_pictures as pictures
 
-from descend.methods import TABLE
+from descend.methods import CURVATURE, TABLE
 from descend.methods.families import FAMILIES
 from descend.methods.modifiers import MODIFIERS
 from descend.methods.page import linked, page
 
 FOLDER = Path(__file__).parent / "methods"
+METHODS = {**TABLE, **CURVATURE}
 ABOUT = {
     "gradient and momentum": "Where the gradient points, and what is remembered of it.",
     "adaptive": "Steps of each coordinate's own length, measured by its recent gradients.",
@@ -31,6 +32,7 @@ ABOUT = {
     "matrix": "A weight matrix is taken as a matrix, not as a list of numbers.",
     "no rate to tune": "The rate is found on the way.",
     "frugal": "Less memory than Adam's eight bytes a parameter.",
+    "curvature": "All examples in every step, and the minimum to the last digit: fits, and small networks.",
     "stochastic curvature": "An estimate of the Hessian's diagonal beside the gradient.",
 }
 
@@ -44,7 +46,7 @@ def page_text(name: str) -> str:
     """Return the text of a method's page."""
     said = pictures.told(picture_of(name).read_text(encoding="utf-8"))[0]
     return page(name).markdown(
-        f"![The path of {TABLE[name].__name__}](pictures/{name}.svg)\n\n<sub>{said}</sub>"
+        f"![The path of {METHODS[name].__name__}](pictures/{name}.svg)\n\n<sub>{said}</sub>"
     )
 
 
@@ -52,7 +54,7 @@ def index_text() -> str:
     """Return the text of the index."""
     parts = [
         "# The methods",
-        f"{len(TABLE)} variants of gradient descent. Each is written once, as its equations "
+        f"{len(METHODS)} variants of gradient descent. Each is written once, as its equations "
         "([how](../decisions.md#the-form-of-a-rule)), and is a `torch.optim.Optimizer`: "
         '`descend.AdamW(model.parameters())`, `descend.optimizer("adamw", model)`, '
         "`descend fit ... --method adamw`. `descend methods` lists them, `descend methods adamw` says all "
@@ -65,7 +67,7 @@ def index_text() -> str:
         "Written by `python docs/write_methods.py` from the methods' docstrings.",
     ]
     for family in FAMILIES:
-        names = [name for name, cls in TABLE.items() if cls.family == family]
+        names = [name for name, cls in METHODS.items() if cls.family == family]
         if names:
             rows = [_row(name) for name in names]
             table = "| method | what it is | equations | bytes |\n|---|---|---|--:|\n" + "\n".join(rows)
@@ -99,18 +101,18 @@ def main() -> None:
     asked = parser.parse_args().pictures
     torch.set_num_threads(1)
     picture_of("").parent.mkdir(parents=True, exist_ok=True)
-    for name, cls in TABLE.items():
+    for name, cls in METHODS.items():
         if not picture_of(name).exists() or (asked is not None and (not asked or name in asked)):
             found = pictures.tuned(cls)
             picture_of(name).write_text(pictures.drawn(cls, found), encoding="utf-8")
             print(pictures.caption(cls, found))
-    written = {FOLDER / f"{name}.md": page_text(name) for name in TABLE} | {
+    written = {FOLDER / f"{name}.md": page_text(name) for name in METHODS} | {
         FOLDER / "README.md": index_text()
     }
     for path, text in written.items():
         path.write_text(text, encoding="utf-8")
     for path in [*FOLDER.glob("*.md"), *FOLDER.glob("pictures/*.svg")]:
-        if path not in written and path not in {picture_of(name) for name in TABLE}:
+        if path not in written and path not in {picture_of(name) for name in METHODS}:
             path.unlink()
     print(f"wrote {len(written)} pages in {FOLDER}")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from descend.cli.flags import duration, hyperparameters, number, whole
+from descend.cli.flags import duration, hyperparameters, number, starts, whole
 from descend.cli.invocation import Invocation
 from descend.cli.options import AsJson, Device, Seed, TargetColumn
 from descend.cli.terminal import complain, is_terminal, say_json
@@ -51,6 +51,20 @@ def fit(
             metavar="N",
             parser=whole("--vocabulary", least=0),
             help="A text: learn N byte pairs as its tokens; 0 takes characters.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMULA",
+            help="A table: fit this curve, such as 'y = a*exp(-b*x) + c'; names that are no columns are its"
+            " parameters.",
+        ),
+    ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=X", help="A curve: where a parameter begins [default: 1]; may be repeated."
         ),
     ] = None,
     method: Annotated[
@@ -199,6 +213,8 @@ def fit(
                 "user": user,
                 "item": item,
                 "time": time,
+                "model": model,
+                "start": starts("--start", start or ()) or None,
             },
             out,
             bounds={

@@ -117,6 +117,28 @@ def hyperparameters(flag: str, words: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def starts(flag: str, words: Sequence[str]) -> dict[str, float]:
+    """Read ``name=number`` words, also several in one, with commas between.
+
+    Example:
+        >>> starts("--start", ["b1=500,b2=1e-4", "c=2"])
+        {'b1': 500.0, 'b2': 0.0001, 'c': 2.0}
+    """
+    found: dict[str, float] = {}
+    for word in (part for words_ in words for part in words_.split(",")):
+        name, _, text = word.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not name.strip().isidentifier() or not math.isfinite(value):
+            raise UsageError(f"name=number for {flag}", repr(word), f"for example {flag} a=1,b=0.5")
+        if name.strip() in found:
+            raise UsageError(f"each name once for {flag}", f"{name.strip()} twice", "leave one of them out")
+        found[name.strip()] = value
+    return found
+
+
 def _value(text: str) -> Any:
     plain = {"true": True, "yes": True, "false": False, "no": False, "none": None}
     if text.lower() in plain:

@@ -27,6 +27,7 @@ def as_json(run: "Run") -> dict[str, Any]:
         "metrics": facts["metrics"],
         "parameters": facts["count"],
         "seed": facts["settings"]["seed"],
+        **({"estimates": facts["estimates"]} if facts.get("estimates") else {}),
         "run": str(run.folder),
         "findings": [one.as_json() for one in run.findings],
     }
@@ -75,6 +76,8 @@ def summarise(run: "Run", resume: str | None = None) -> None:
 def _for_a_log(run: "Run", resume: str | None) -> None:
     result = as_json(run)
     metrics, _ = result.pop("metrics"), result.pop("findings")
+    for one in result.pop("estimates", ()):
+        say(f"{one['name']}\t{one['value']!r}\t± {one['error']:.6g}")
     for name, value in {**result, **metrics}.items():
         if value is not None:
             say(f"{name}\t{value}")
@@ -107,6 +110,8 @@ def _for_a_person(run: "Run", resume: str | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from descend.methods import CURVATURE
+
     facts, screen, signs = run.facts, console(), can_draw()
     outcome = facts["outcome"]
     mark, colour = ("✓", "green") if not run.outcome.failed else ("✗", "red")
@@ -121,6 +126,9 @@ def _for_a_person(run: "Run", resume: str | None) -> None:
     table.add_column(style="dim")
     for name, value, remark in _metric_rows(run):
         table.add_row(f"  {_WRITTEN.get(name, name)}", Text(value, style=f"bold {colour}"), remark)
+    for one in facts.get("estimates") or ():
+        value = Text(f"{one['value']:.10g}", style=f"bold {colour}")
+        table.add_row(f"  {one['name']}", value, f"± {one['error']:.4g}")
     losses = {"validation": facts["validation_loss"], "test": (facts["metrics"] or {}).get("loss/test")}
     others = [f"{part} {figure(value)}" for part, value in losses.items() if value is not None]
     table.add_row("  loss", figure(facts["loss"]), ", ".join(others))
@@ -130,7 +138,8 @@ def _for_a_person(run: "Run", resume: str | None) -> None:
     )
     table.add_row("  steps", f"{facts['steps']:,}", f"in {span(facts['seconds'])}{passes}")
     lr = facts["hyperparameters"].get("lr")
-    rate = f"learning rate {lr:g}" if isinstance(lr, int | float) else ""
+    searched = facts["method"] in CURVATURE  # its rate is found in every step
+    rate = f"learning rate {lr:g}" if isinstance(lr, int | float) and not searched else ""
     table.add_row("  method", facts["method"], rate)
     table.add_row("  parameters", f"{facts['count']:,}", "")
     screen.print(table)

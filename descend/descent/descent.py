@@ -5,7 +5,6 @@ state is one value (:class:`~descend.descent.state.State`) that can be kept, wri
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from descend.descent.asking import objective_of
+from descend.descent.device import device_of
 from descend.descent.loop import SMOOTHING, Loop
 from descend.descent.observe import Observer
 from descend.descent.outcome import Outcome
@@ -28,6 +29,8 @@ from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.methods import method as method_class
 from descend.methods import optimizer
+from descend.methods.curvature.deterministic import Deterministic, Ended
+from descend.methods.curvature.objective import differentiable
 from descend.methods.stochastic_curvature import Curved
 
 
@@ -79,7 +82,7 @@ class Descent:
     ):
         self.problem, self.seed = problem, seed
         self.settings = resolve_settings(problem.settings, method, settings)
-        self.device = _device(device)
+        self.device = device_of(device)
         self.function: nn.Module = problem.fresh_function().to(self.device)
         self.function.train()
         self.settings = replace(
@@ -118,11 +121,11 @@ class Descent:
         size = self.settings.batch_size or max(1, len(problem.train))
         with self._own_random():
             self.batches = problem.train.batches(size, seed, self.device)
+        # Whether every step sees the same function.
+        self.whole = not problem.has_data or (size >= len(problem.train) and self.settings.accumulate == 1)
         # Where the loss is exact, it tells by itself which parameters are best.
-        self.exact = not problem.has_data or (
-            problem.validation is None and size >= len(problem.train) and self.settings.accumulate == 1
-        )
-        self._taken: list[Any] = []  # the batches of the last gradient, where they are needed again
+        self.exact = not problem.has_data or (self.whole and problem.validation is None)
+        self.taken: list[Any] = []  # the batches of the last gradient, where they are needed again
 
     # One step ------------------------------------------------------------------------------------
     def gradient(self, again: bool = False) -> Tensor:
@@ -134,13 +137,19 @@ class Descent:
         Returns:
             The loss, detached: a scalar tensor.
         """
+        method = self.method
+        if isinstance(method, Deterministic) and not again:
+            self.taken = [self.batches.next() for _ in range(self.settings.accumulate)]
+            if self.whole and method.known is not None:  # by the step before, with its gradient
+                return method.known
+            again = True
         for p in self.parameters:
             p.grad = None
         # A climb of SAM needs no estimate of the curvature: that is made where the parameters are.
         graph = self.method.needs_graph and not again
         if not graph:
             return self._backward(False, again)
-        with _differentiable():
+        with differentiable():
             loss = self._backward(True, again)
         assert isinstance(self.method, Curved)
         self.method.estimate()  # before the gradients are clipped
@@ -148,9 +157,9 @@ class Descent:
 
     def _backward(self, graph: bool, again: bool) -> Tensor:
         parts = self.settings.accumulate
-        batches: Iterable[Any] = self._taken if again else (self.batches.next() for _ in range(parts))
+        batches: Iterable[Any] = self.taken if again else (self.batches.next() for _ in range(parts))
         if self.method.needs_closure:
-            batches = self._taken = list(batches)
+            batches = self.taken = list(batches)
         if parts == 1:
             loss = self.problem.loss_of(self.computed, next(iter(batches)))
             self._check_loss(loss)
@@ -189,6 +198,18 @@ class Descent:
 
         return evaluated
 
+    def update(self, loss: Tensor) -> None:
+        """Take the method's step.
+
+        Args:
+            loss: that of the gradient just computed.
+        """
+        method = self.method
+        if isinstance(method, Deterministic):
+            method.step(objective_of(self, loss))
+        else:
+            method.step(self.closure(loss) if method.needs_closure else None)
+
     def _check_loss(self, loss: Tensor) -> None:
         if self.steps == 0 and (not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad):
             came = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
@@ -215,6 +236,16 @@ class Descent:
         """Set learning rates and other scheduled values for a step when the share ``done`` lies behind."""
         for group, base in zip(self.method.param_groups, self._base, strict=True):
             group.update(self.schedule.at(done, base))
+
+    @property
+    def ended(self) -> Ended | None:
+        """Why the method goes no further, where it is one that knows."""
+        return self.method.ended if isinstance(self.method, Deterministic) else None
+
+    @property
+    def never_climbs(self) -> bool:
+        """Whether each step leaves the best point so far, but for roundings of the loss."""
+        return self.whole and isinstance(self.method, Deterministic)
 
     @property
     def lr(self) -> float:
@@ -340,11 +371,6 @@ class Descent:
         known = {**type(self.method).defaults, **dict.fromkeys(self.method.modifying())}
         return {name: group[name] for name in known if name in group}
 
-    def _kept_for_all(self) -> dict[str, Tensor]:
-        """Return the numbers that the method keeps for all parameters; they are in every group."""
-        group = self.method.param_groups[0]
-        return {n: group[n] for n, k in self.method.rule.kept.items() if k.kind == "all" and n in group}
-
     def _view(self) -> State:
         """Return the state, sharing memory with the descent."""
         state = self.method.state
@@ -355,7 +381,7 @@ class Descent:
             seconds=self.seconds,
             function=dict(self.function.named_parameters()) | dict(self.function.named_buffers()),
             kept={n: dict(state[p]) for n, p in zip(self._names, self.parameters, strict=True) if p in state}
-            | {"": self._kept_for_all()},
+            | {"": self.method.kept_for_all()},
             hyperparameters=self._base,
             data=self.batches.state(),
             random=self._random,
@@ -389,6 +415,8 @@ class Descent:
             for name, tensor in own.items():
                 tensor.copy_(state.function[name])
         self.method.state.clear()
+        if isinstance(self.method, Deterministic):
+            self.method.known = None
         for name, p in zip(self._names, self.parameters, strict=True):
             if name in state.kept:
                 self.method.state[p] = {
@@ -396,7 +424,7 @@ class Descent:
                 }
         numbers = state.kept.get("", {})
         for group in self.method.param_groups:
-            for name in self._kept_for_all():  # as it was, or from the start
+            for name in self.method.kept_for_all():  # as it was, or from the start
                 del group[name]
             group.update({k: v.to(self.device, copy=True) for k, v in numbers.items()})
         self._base = state.hyperparameters
@@ -465,25 +493,3 @@ class Descent:
         self._random["cpu"] = torch.get_rng_state()
         if "cuda" in self._random:
             self._random["cuda"] = torch.cuda.get_rng_state(self.device)
-
-
-@contextmanager
-def _differentiable() -> Iterator[None]:
-    """Have gradients that can be differentiated again."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
-        # The leak that it warns of is taken care of: the estimate detaches the gradients.
-        warnings.filterwarnings("ignore", message="Using backward.. with create_graph")
-        yield
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-    except (RuntimeError, AssertionError):
-        raise UsageError("a device that is here", repr(str(device)), "use --device cpu") from None
-    return found

@@ -114,15 +114,26 @@ class Loop:
         if d.exact:
             self._remember(value)
         before = [p.detach().clone() for p in d.parameters] if sampled else None
-        d.method.step(d.closure(loss) if d.method.needs_closure else None)
+        d.update(loss)
         d.steps = step
         if before is not None and norm is not None:
             self._sample(step, norm, before)
         self.pending.append(loss if self.wait > 1 else value)
         due = self._evaluation_due(step)
-        if step % self.wait and step != until.steps and not due:
+        if step % self.wait and step != until.steps and not due and d.ended is None:
             return None
-        return self._account() or self._judge(due)
+        return self._account() or self._rested() or self._judge(due)
+
+    def _rested(self) -> Outcome | None:
+        """Say how it ended where the method knows that it goes no further."""
+        d, ended = self.descent, self.descent.ended
+        if ended is None:
+            return None
+        if self.record is not None:
+            self.record.event(d.steps, self.now, ended.outcome, ended.why)
+        if d.exact and ended.loss is not None:
+            self._remember(ended.loss)
+        return Outcome(ended.outcome)
 
     def _account(self) -> Outcome | None:
         """Take in the losses of the steps since the last time."""
@@ -158,8 +169,12 @@ class Loop:
 
     def _remember(self, value: float) -> None:
         d = self.descent
-        if d.best is None or value < d.best["loss"]:
+        better = d.best is None or value < d.best["loss"]
+        if (
+            better or d.never_climbs
+        ):  # of two losses that differ by rounding, the later point is the better one
             d.keep(value, {})
+        if better:
             d.course["idle"] = 0
         elif self.until.patience is not None:
             d.course["idle"] += 1

@@ -8,6 +8,7 @@ from typing import Any
 from descend.errors import UsageError, nearest
 from descend.functions.problem import Settings
 from descend.methods import method as method_class
+from descend.methods.curvature.deterministic import Deterministic
 
 
 def resolve_settings(settings: Settings, method: str | None, changes: Mapping[str, Any]) -> Settings:
@@ -25,8 +26,13 @@ def resolve_settings(settings: Settings, method: str | None, changes: Mapping[st
         cls = method_class(method)
         name = cls.__name__.lower()
         if name != settings.method:
+            if issubclass(cls, Deterministic):
+                # It sees all examples in every step, and searches for its own rate.
+                settings = replace(settings, batch_size=None, warmup=0.0, clip=None)
+            elif issubclass(method_class(settings.method), Deterministic):
+                settings = Settings(steps=settings.steps)
             schedule = cls.schedule or settings.schedule
-            settings = replace(settings, method=name, lr=None, hyperparameters={}, schedule=schedule)
+            settings = replace(settings, method=name, lr=None, hyperparameters={}, schedule=schedule, why="")
     extra = changes.pop("hyperparameters", None)
     if extra:
         settings = replace(settings, hyperparameters={**settings.hyperparameters, **extra})

@@ -32,6 +32,12 @@ def _same_shape(output: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tens
     return output, target
 
 
+def difference(output: Tensor, target: Tensor) -> Tensor:
+    """Return the residuals whose mean square :func:`mse` is, in the output's format."""
+    output, target = _same_shape(output, target, "mse")
+    return output - target.to(output.dtype)
+
+
 def mse(output: Tensor, target: Tensor) -> Tensor:
     """Mean squared error of (n, ...) outputs and targets of the same shape."""
     output, target = _same_shape(output, target, "mse")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from descend.errors import UsageError
 from descend.functions.data import Batch, Data, InMemory, Whole, as_data
-from descend.functions.measures import Loss, Metric, loss_by_name, metric_by_name
+from descend.functions.measures import Loss, Metric, loss_by_name, metric_by_name, mse
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Settings:
         gradient_norm: the norm under which a point counts as a minimum; ``None`` does not look.
         accumulate: batches whose gradients are averaged for one update.
         precision: float32, bfloat16, or auto, which is bfloat16 where the device has instructions for it.
+        why: a sentence that says why this method, where it was chosen for the problem.
     """
 
     method: str = "adamw"
@@ -43,6 +44,7 @@ class Settings:
     gradient_norm: float | None = None
     accumulate: int = 1
     precision: str = "float32"
+    why: str = ""
 
 
 class Reader(Protocol):
@@ -88,6 +90,19 @@ class Examined(Protocol):
 
     def figures(self, model: nn.Module, data: Data) -> dict[str, float]:
         """Return figures by name; ``data`` are the test examples, looked at once."""
+        ...
+
+
+@runtime_checkable
+class Estimated(Reader, Protocol):
+    """A reader whose parameters are estimates: quantities that a person asks about, with standard errors."""
+
+    def estimated(self, covariance: Tensor) -> "Estimated":
+        """Return the reader that knows the covariance (n, n) of the parameters."""
+        ...
+
+    def estimates(self, model: nn.Module) -> list[dict[str, Any]]:
+        """Return each parameter's ``name``, ``value`` and standard ``error``."""
         ...
 
 
@@ -194,7 +209,7 @@ class Problem:
         self.test: Data | None = None if test is None else as_data(test, "test")
         self.metric = metric_by_name(metric)
         self.name, self.reader, self.minimum, self.chance = name, reader, minimum, chance
-        self.settings = settings or Settings()
+        self.settings = settings or _suited(self)
         self.facts: dict[str, Any] = dict(facts or {})
 
     @property
@@ -260,6 +275,36 @@ class Problem:
                 if data is not None:
                     facts[f"examples/{part}"] = len(data)
         return facts
+
+
+FEW_PARAMETERS = 500
+"""Parameters up to which a method that uses curvature is the default, where all examples fit in a step."""
+LARGEST_JACOBIAN = 2_000_000
+"""Numbers of a Jacobian, examples × parameters, up to which it is computed in every step."""
+
+
+def _suited(problem: Problem) -> Settings:
+    """Return how a problem whose owner says nothing is best descended.
+
+    A small problem that asks for the minimum itself, with no validation examples to stop by, is finished to
+    the last digit by a method that uses curvature; everything else goes by AdamW in batches.
+    """
+    count = problem.count
+    real = all(p.is_floating_point() for p in problem.function.parameters())
+    if count > FEW_PARAMETERS or problem.validation is not None or not real:
+        return Settings()
+    whole = Settings(batch_size=None, steps=1000, schedule="constant", warmup=0.0)
+    if not problem.has_data:
+        why = f"newton was chosen for a function of {count:,} numbers: it uses curvature, to the last digit."
+        return replace(whole, method="newton", why=why)
+    examples = len(problem.train)
+    if problem.loss is mse and isinstance(problem.train, InMemory) and examples * count <= LARGEST_JACOBIAN:
+        why = (
+            f"levenbergmarquardt was chosen for squares of {examples:,} examples and {count:,} parameters: "
+            "it ends at the minimum, to the last digit."
+        )
+        return replace(whole, method="levenbergmarquardt", why=why)
+    return Settings()
 
 
 __all__ = ["InMemory", "ParameterFunction", "Problem", "Reader", "Settings"]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 READERS = {
     "table": ("descend.functions.tables", "TableReader"),
+    "curve": ("descend.functions.curves", "CurveReader"),
     "sample": ("descend.functions.samples", "SampleReader"),
     "pictures": ("descend.functions.pictures", "PictureReader"),
     "text": ("descend.functions.text", "TextReader"),
@@ -23,6 +24,7 @@ READERS = {
 """Where the reader of each kind in ``run.json`` is."""
 USES = {
     "table": "predict {} NEW.csv",
+    "curve": "predict {} NEW.csv",
     "sample": "predict {} NEW.csv",
     "pictures": "predict {} PICTURE.png",
     "boxes": "predict {} PICTURE.jpg --draw out.png",

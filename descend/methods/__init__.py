@@ -12,6 +12,11 @@ from descend.methods.adam_successors import ADOPT, Adan, AdEMAMix, LaProp, Stabl
 from descend.methods.adam_variants import NAdam, RAdam
 from descend.methods.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from descend.methods.averaged import ASGD
+from descend.methods.curvature.conjugate_gradients import ConjugateGradients
+from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.curvature.lbfgs import LBFGS
+from descend.methods.curvature.least_squares import LevenbergMarquardt
+from descend.methods.curvature.newton import GaussNewton, Newton, NewtonCG
 from descend.methods.frugal import CAME, Adafactor, AdamMini, GaLore
 from descend.methods.gradient import SGD, Momentum, Nesterov
 from descend.methods.layerwise import LAMB, LARS
@@ -43,7 +48,15 @@ TABLE: dict[str, type[Method]] = {
         *(Sophia, AdaHessian),
     )
 }
-"""Every method by its name; being here brings it into every test, benchmark and page."""
+"""Every method that is a rule, by its name; being here brings it into every test, benchmark and page."""
+
+CURVATURE: dict[str, type[Deterministic]] = {
+    c.__name__.lower(): c
+    for c in (LBFGS, ConjugateGradients, NewtonCG, Newton, GaussNewton, LevenbergMarquardt)
+}
+"""Every method that asks for the loss in more places than one, by its name."""
+
+_SHORT = {"lm": "levenbergmarquardt", "cg": "conjugategradients", "gn": "gaussnewton"}
 
 
 def names() -> list[str]:
@@ -54,19 +67,23 @@ def names() -> list[str]:
         >>> "adamw" in descend.methods.names()
         True
     """
-    return list(TABLE)
+    return [*TABLE, *CURVATURE]
 
 
-def method(name: str) -> type[Method]:
+def method(name: str) -> type[Method] | type[Deterministic]:
     """Return the class of a method.
 
     Args:
-        name: as in :func:`names`; upper case, hyphens and underscores do not matter.
+        name: as in :func:`names`, or ``lm``, ``cg``, ``gn``; upper case, hyphens and underscores do not
+            matter.
 
     Raises:
         UsageError: where there is none of this name; it offers the nearest.
     """
     plain = name.lower().replace("-", "").replace("_", "")
+    plain = _SHORT.get(plain, plain)
+    if plain in CURVATURE:
+        return CURVATURE[plain]
     if plain not in TABLE:
         raise UsageError("the name of a method", repr(name), nearest(name, names()))
     return TABLE[plain]
@@ -79,7 +96,7 @@ def optimizer(
     routes: Mapping[str, str | Mapping[str, Any]] | None = None,
     show: bool = True,
     **hyperparameters: Any,
-) -> Method:
+) -> Method | Deterministic:
     """Return a method by its name, over the parameters of a module.
 
     A method that is for matrices takes the hidden matrices and convolutions, and leaves embeddings, heads,
@@ -119,6 +136,11 @@ def optimizer(
             if routes:
                 raise UsageError("routes for a model, or named parameters", "parameters without names", "")
             return cls(model, **hyperparameters)
+    if issubclass(cls, Deterministic):
+        if routes:
+            raise UsageError(f"no routes for {cls.__name__}, which takes all parameters as one", "routes", "")
+        named = model.named_parameters() if isinstance(model, nn.Module) else model
+        return cls([p for _, p in named if p.requires_grad], **hyperparameters)
     if cls.suggested is not None:
         hyperparameters = {**cls.suggested(hyperparameters), **hyperparameters}
     groups, _ = routing.routed(cls, model, hyperparameters, routes)
@@ -133,8 +155,10 @@ __all__ = [
     "ADOPT",
     "ASGD",
     "CAME",
+    "CURVATURE",
     "LAMB",
     "LARS",
+    "LBFGS",
     "SGD",
     "SOAP",
     "TABLE",
@@ -147,16 +171,22 @@ __all__ = [
     "AdamMini",
     "AdamW",
     "Adan",
+    "ConjugateGradients",
     "DAdaptAdam",
+    "Deterministic",
     "DoG",
     "GaLore",
+    "GaussNewton",
     "LaProp",
+    "LevenbergMarquardt",
     "Lion",
     "Method",
     "Momentum",
     "Muon",
     "NAdam",
     "Nesterov",
+    "Newton",
+    "NewtonCG",
     "NorMuon",
     "PSGDKron",
     "Prodigy",

@@ -8,8 +8,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "no rate to tune": ("rate_free",),
     "frugal": ("frugal",),
     "stochastic curvature": ("stochastic_curvature",),
+    "curvature": ("curvature",),
 }
-"""Each family's modules of :mod:`descend.methods`, in the order in which the families are told."""
+"""Each family's modules, or folder, of :mod:`descend.methods`, in the order in which families are told."""
 
 OWN = "your own"
 """The family of methods that are written elsewhere."""
@@ -25,8 +26,9 @@ def family_of(module: str) -> str:
         >>> family_of("descend.methods.adam"), family_of("mine")
         ('adaptive', 'your own')
     """
-    package, _, last = module.rpartition(".")
-    if package == __name__.rpartition(".")[0]:
+    package = __name__.rpartition(".")[0] + "."
+    if module.startswith(package):
+        last = module.removeprefix(package).partition(".")[0]
         for family, modules in FAMILIES.items():
             if last in modules:
                 return family

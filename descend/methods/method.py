@@ -355,6 +355,11 @@ class Method(Constructor):
         """Whether ``step`` has to be given a closure that evaluates loss and gradients anew."""
         return any(group.get("sam") for group in self.param_groups)
 
+    def kept_for_all(self) -> dict[str, Tensor]:
+        """Return the numbers that it keeps for all parameters; they are in every group."""
+        group = self.param_groups[0]
+        return {n: group[n] for n, k in self.rule.kept.items() if k.kind == "all" and n in group}
+
     @property
     def needs_graph(self) -> bool:
         """Whether the next step needs gradients from ``loss.backward(create_graph=True)``."""

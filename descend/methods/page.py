@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from descend.methods.curvature.deterministic import Deterministic
 from descend.methods.method import Method
 
 _SECTIONS = ("Equations", "Args", "Memory", "Use it when", "Source", "Differs", "Example", "Raises")
@@ -122,7 +123,7 @@ def page(name: str) -> Page:
     return page_of(method(name))
 
 
-def page_of(cls: type[Method]) -> Page:
+def page_of(cls: type[Method] | type[Deterministic]) -> Page:
     """Return the page of a class of method, also of your own.
 
     Example:
@@ -161,8 +162,15 @@ def linked(text: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
-def _notes(cls: type[Method]) -> list[str]:
+def _notes(cls: type[Method] | type[Deterministic]) -> list[str]:
     notes = []
+    if issubclass(cls, Deterministic):
+        notes.append(
+            "It asks for the loss in more places than one, on the same examples: `opt.step(closure)`. In a "
+            "descent all examples are in every step; where a method is to see batches, take another family."
+        )
+        if cls.of_squares:
+            notes.append('It needs a loss that is a mean of squares: `"mse"`.')
     if cls.takes is not None:
         notes.append(
             f'It takes some shapes only: `descend.optimizer("{cls.__name__.lower()}", model)` gives it '

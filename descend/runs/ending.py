@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from descend.descent.curve_fit import covariance_of, residuals
 from descend.descent.descent import Descent
 from descend.descent.outcome import Outcome
 from descend.descent.until import Until
-from descend.functions.problem import Calibrated, Examined, Problem
+from descend.functions.problem import Calibrated, Estimated, Examined, Problem
 from descend.runs.run import Run
 
 
@@ -52,6 +53,12 @@ def finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, until
     if isinstance(reader, Examined) and problem.test is not None and outcome is not Outcome.INTERRUPTED:
         more = reader.figures(function, problem.test)
         metrics |= {f"{name}/test": value for name, value in more.items()}
+    if isinstance(reader, Estimated) and descent.never_climbs and outcome is not Outcome.NOT_FINITE:
+        r, J = residuals(descent)
+        if len(r) > J.shape[1]:
+            metrics["residual-deviation"] = math.sqrt(float(r @ r) / (len(r) - J.shape[1]))
+        sure = reader.estimated(covariance_of(r, J))
+        run.write(reader=sure.to_json(), estimates=sure.estimates(function))
     values = function.state_dict()
     run.attach(function)
     run.save_parameters({k: v for k, v in values.items() if isinstance(v, Tensor)})
@@ -109,8 +116,11 @@ def _sentence(descent: Descent, outcome: Outcome, until: Until, figures: Mapping
         Outcome.NOT_FINITE: f"Stopped at step {descent.steps + 1:,}: the loss was no longer a finite number",
         Outcome.INTERRUPTED: f"Interrupted after {steps}; the state is saved",
     }[outcome]
+    if descent.ended is not None:
+        head = f"{head.partition(':')[0] if outcome is Outcome.MINIMUM else f'Stopped after {steps}'}"
     first, last = descent.first_loss, descent.loss
     if math.isfinite(first) and math.isfinite(last):
         verb = "fell" if last < first else "rose" if last > first else "stayed"
         head += f"; the loss {verb} from {first:.4g} to {last:.4g}" if verb != "stayed" else ""
-    return head + "."
+    more = [descent.ended.why] if descent.ended is not None else []
+    return " ".join([head + ".", *more, *filter(None, [descent.settings.why])])

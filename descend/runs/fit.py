@@ -21,6 +21,7 @@ from descend.descent.threads import choose_threads
 from descend.descent.until import Until
 from descend.errors import DataError, RunError, UsageError
 from descend.functions.problem import Problem, Settings
+from descend.methods.curvature.deterministic import Deterministic
 from descend.runs.ending import finish, now
 from descend.runs.run import Run
 
@@ -175,7 +176,9 @@ def _train(
 
         with _stopping(descent), ExitStack() as stack:
             watched = None
-            if attention[0]:
+            # A method that knows when it is done has its own account of what went wrong; the signs were
+            # learned from descents by gradients alone.
+            if attention[0] and not isinstance(descent.method, Deterministic):
                 from descend.runs.watched import Watched
 
                 watched = stack.enter_context(Watched(descent, until, record, *attention))

@@ -143,6 +143,7 @@ def test_each_kind_of_file_and_its_reader(here):
     write("t.tsv.gz", gzip.compress(table().replace(",", "\t").encode()))
     write("t.dat", table())
     write("ratings.csv", ratings())
+    write("curve.csv", table())
     targets = {
         "words.txt": ("text", None),
         "words.md.gz": ("text", None),
@@ -155,11 +156,14 @@ def test_each_kind_of_file_and_its_reader(here):
         "digits": ("sample", None),
         "lane-keeping": ("driving", None),
         "ratings.csv": ("ratings", "stars"),
+        "curve.csv": ("curve", None),
     }
     assert {kind for kind, _ in targets.values()} == set(READERS)
     for target, (kind, column) in targets.items():
-        columns = {"user": "who", "item": "what"} if kind == "ratings" else {}
-        problem = problem_from_target(target, target_column=column, **columns)
+        options = {"ratings": {"user": "who", "item": "what"}, "curve": {"model": "y = p*a + q*b"}}.get(
+            kind, {}
+        )
+        problem = problem_from_target(target, target_column=column, **options)
         assert problem.reader is not None and problem.reader.kind == kind, target
         reader = reader_from_json(json.loads(json.dumps(problem.reader.to_json())))
         assert type(reader) is type(problem.reader)

@@ -81,6 +81,13 @@ def test_every_flag_arrives(descend, stub):
     assert {name: stub[name] for name in expected} == expected
 
 
+def test_a_curve_arrives(descend, stub):
+    words = ["--model", "y = a*x + b", "--start", "a=1,b=2", "--start", "c=3"]
+    assert descend("fit", "d.csv", *words, "--json").code == 0
+    start = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert stub["problem_options"] == {"model": "y = a*x + b", "start": start, "seed": 0}
+
+
 def test_what_is_not_said_is_left_to_the_problem(descend, stub):
     assert descend("fit", "digits").code == 0
     silent = ["method", "lr", "batch_size", "schedule", "warmup", "clip", "threads", "device", "until"]

@@ -1,6 +1,6 @@
 import pytest
 
-from descend.cli.flags import duration, hyperparameters, number, whole
+from descend.cli.flags import duration, hyperparameters, number, starts, whole
 from descend.errors import UsageError
 
 
@@ -70,3 +70,34 @@ def test_hyperparameters():
 def test_hyperparameters_refuses(words):
     with pytest.raises(UsageError, match="--set"):
         hyperparameters("--set", words)
+
+
+def test_starts():
+    assert starts("--start", []) == {}
+    words = ["b1=500, b2 = 1e-4", "c=-2", "lambda=1", "µ=.5"]
+    assert starts("--start", words) == {"b1": 500, "b2": 1e-4, "c": -2, "lambda": 1, "µ": 0.5}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "a",
+        "a=",
+        "=1",
+        "a=b",
+        "a=nan",
+        "a=inf",
+        "a=1,",
+        "a=1,5",
+        "1a=2",
+        "a b=1",
+        "a==1",
+        "a=1,a=2",
+        "",
+        "a=1 b=2",
+    ],
+)
+def test_starts_refuses(word):
+    with pytest.raises(UsageError, match="--start") as caught:
+        starts("--start", [word])
+    assert "\n" not in str(caught.value)

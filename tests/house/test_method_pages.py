@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from descend.methods import TABLE
+from descend.methods import CURVATURE, TABLE
 from descend.methods.families import FAMILIES
 from descend.methods.page import linked, page
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "methods"
+METHODS = {**TABLE, **CURVATURE}
 ANEW = "run: python docs/write_methods.py"
 
-methods = pytest.mark.parametrize("name", list(TABLE))
+methods = pytest.mark.parametrize("name", list(METHODS))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def writer():
 @methods
 def test_a_page_is_complete(name: str) -> None:
     said = page(name)
-    assert said.family in FAMILIES, f"{TABLE[name].__module__} is not in descend/methods/families.py"
+    assert said.family in FAMILIES, f"{METHODS[name].__module__} is not in descend/methods/families.py"
     assert said.summary and said.equation and said.memory and "```" in said.equations
     missing = [h for h, (_, role) in said.hyperparameters.items() if not role]
     assert not missing, f"Args does not say what {missing} are for"
@@ -51,7 +52,7 @@ def test_a_picture_shows_what_the_method_does(name: str, writer) -> None:
     picture = writer.picture_of(name).read_text(encoding="utf-8")
     assert len(picture.encode()) <= 25_000
     caption, lr, loss = writer.pictures.told(picture)
-    walked = writer.pictures.walk(TABLE[name], lr)
+    walked = writer.pictures.walk(METHODS[name], lr)
     # A walk that swings between the valley's walls multiplies the last place of other machines.
     assert walked.losses[-1] == pytest.approx(loss, rel=0.05), f"{ANEW} --pictures {name}"
     assert f"{loss:.3g}" in caption
@@ -59,8 +60,8 @@ def test_a_picture_shows_what_the_method_does(name: str, writer) -> None:
 
 def test_the_index_is_current_and_nothing_is_left_over(writer) -> None:
     assert (FOLDER / "README.md").read_text(encoding="utf-8") == writer.index_text(), ANEW
-    assert {p.stem for p in FOLDER.glob("*.md")} == {*TABLE, "README"}, ANEW
-    assert {p.stem for p in FOLDER.glob("pictures/*")} == set(TABLE), ANEW
+    assert {p.stem for p in FOLDER.glob("*.md")} == {*METHODS, "README"}, ANEW
+    assert {p.stem for p in FOLDER.glob("pictures/*")} == set(METHODS), ANEW
 
 
 def test_links_resolve() -> None:

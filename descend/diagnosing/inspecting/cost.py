@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from descend.diagnosing.inspecting.subject import Subject, tensors_of
+from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.method import Method
 from descend.methods.routing import table
 
 USED = 0.8
@@ -113,6 +115,13 @@ class Cost:
         }
 
 
+def _kept(method: Method | Deterministic, count: int) -> int:
+    """Return the bytes that a method keeps between steps."""
+    if isinstance(method, Deterministic):
+        return int(method.bytes_per_parameter * count)
+    return sum(row["bytes"] for row in table(method))
+
+
 def cost(subject: Subject) -> Cost:
     """Count the operations and the memory of one step."""
     function, method = subject.function(), subject.descent.method
@@ -121,7 +130,7 @@ def cost(subject: Subject) -> Cost:
         subject.examples,
         parameters=sum(map(_size, (*function.parameters(), *function.buffers()))),
         gradients=sum(map(_size, trained)),
-        state=sum(row["bytes"] for row in table(method)),
+        state=_kept(method, sum(p.numel() for p in trained)),
         method=type(method).__name__.lower(),
         inputs=sum(map(_size, tensors_of(subject.batch))),
         free=_free(subject.device),

@@ -207,7 +207,7 @@ def losses_of(
             break
         if descent.settings.clip is not None:
             descent.clip(descent.gradient_norm(), descent.settings.clip)
-        descent.method.step(descent.closure(loss) if descent.method.needs_closure else None)
+        descent.update(loss)
         descent.steps += 1
     return losses
 

@@ -1,0 +1,217 @@
+"""Newton's method without a matrix: products with the Hessian, which cost about two gradients each."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.curvature.line_search import Place, noise
+from descend.methods.curvature.objective import Objective, Product
+from descend.methods.curvature.searching import LineSearching
+from descend.methods.curvature.steihaug import steihaug
+
+_PRODUCTS: Mapping[str, Any] = {
+    "most_products": ("a whole number of at least 1", lambda x: x >= 1 and x == int(x)),
+}
+
+
+def forcing(norm: float, first: float) -> float:
+    """Return how exactly the model is solved: ever more as the gradient falls, so that digits double."""
+    return min(0.1, math.sqrt(norm / first)) if first else 0.1
+
+
+class NewtonCG(LineSearching):
+    """Newton's method by conjugate gradients, with a line search.
+
+    Equations::
+
+        H d = −g by conjugate gradients, up to ‖H d + g‖ ≤ min(0.1, √(‖g‖/‖g₀‖)) ‖g‖
+        w ← w + α d          (α: a line search; first 1)
+
+    Args:
+        params: parameters, or groups of them; full-batch use: all examples, the same in every step.
+        lr: the first trial of the line search, as a share of Newton's step.
+        line_search: ``more-thuente``, ``strong-wolfe`` or ``backtracking``.
+        decrease: how much of the slope's promise a step must keep, in (0, ½).
+        curvature: how flat the line must be where a step ends.
+        most_products: products with the Hessian a step.
+
+    Memory: nothing between steps; 24 bytes a float32 parameter within one.
+
+    Use it when: the loss is smooth and nearly convex, with more parameters than a matrix is held for.
+
+    Source: Dembo & Steihaug 1983, Math. Programming 26; Nocedal & Wright 2006, algorithm 7.1.
+
+    Example:
+        >>> import torch, descend
+        >>> w = torch.nn.Parameter(torch.tensor([3.0, 1.0], dtype=torch.float64))
+        >>> opt = descend.NewtonCG([w])
+        >>> for _ in range(20):
+        ...     loss = opt.step(lambda: w[0] ** 4 + 10 * (w[1] - 2) ** 2)
+        >>> bool((w.detach() - torch.tensor([0.0, 2.0])).abs().max() < 1e-2)
+        True
+    """
+
+    equation: ClassVar[str] = "H·d = −g by CG;  w ← w + α·d"
+    most_products: int = 200
+    ranges: ClassVar[Mapping[str, Any]] = {**LineSearching.ranges, **_PRODUCTS}
+
+    def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
+        value, pieces, product = objective.hessian()
+        if self._nowhere(value, *pieces):
+            return value, value, torch.cat([g.reshape(-1) for g in pieces])
+        kept, h = self.kept, self.param_groups[0]
+        norm = math.sqrt(sum(float(g.square().sum()) for g in pieces))
+        first = kept.setdefault("first", norm)
+        most = min(h["most_products"], 2 * objective.count)
+        direction = steihaug(pieces, product, objective, tolerance=forcing(norm, first), most=most).vector
+        g = torch.cat([x.reshape(-1) for x in pieces])
+        del product, pieces
+        slope = float(g @ direction)
+        if not slope < 0:
+            direction, slope = -g, -(norm**2)
+        while True:
+            found, gradient = self._search(objective, Place(0.0, value, slope), direction, h["lr"])
+            if gradient is None:
+                uphill = Place(0.0, value, -(norm**2))
+                found, gradient = self._search(objective, uphill, -g, min(1.0, 1 / norm))
+            if gradient is not None or not self._noisier():
+                break
+        if gradient is None:
+            self.ended = self._verdict(value, g, found.walled)
+            return value, value, g
+        self._resting(value, found.place.value, gradient)
+        return value, found.place.value, gradient
+
+
+class TrustRegion(Deterministic):
+    """What methods share that trust a quadratic model within a radius."""
+
+    lr: float = 1.0
+    radius: float | None = None
+    most_products: int = 200
+    ranges: ClassVar[Mapping[str, Any]] = {
+        "lr": ("above 0", lambda x: x > 0),
+        "radius": ("above 0, or None", lambda x: x is None or x > 0),
+        **_PRODUCTS,
+    }
+
+    def _model(self, objective: Objective) -> tuple[float, list[Tensor], Product]:
+        """Return loss, gradient, and what multiplies the model's curvature with a vector."""
+        raise NotImplementedError
+
+    def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
+        kept, h, walled = self.kept, self.param_groups[0], False
+        while True:
+            value, pieces, product = self._model(objective)
+            if self._nowhere(value, *pieces):
+                return value, value, torch.cat([x.reshape(-1) for x in pieces])
+            norm = math.sqrt(sum(float(x.square().sum()) for x in pieces))
+            first = kept.setdefault("first", norm)
+            far = math.sqrt(sum(float(p.square().sum()) for p in objective.parameters))
+            radius = kept.setdefault("radius", h["radius"] or max(far, 1.0))
+            most = min(h["most_products"], 2 * objective.count)
+            step = steihaug(pieces, product, objective, radius, tolerance=forcing(norm, first), most=most)
+            # The graph is of tensors that move now: where the step is refused, it is made anew.
+            g = torch.cat([x.reshape(-1) for x in pieces])
+            del product, pieces
+            eps, origin = self._eps(g), objective.point()
+            length = float(torch.linalg.vector_norm(step.vector))
+            objective.step(step.vector)
+            new, gradient = objective.gradient()
+            walled |= not math.isfinite(new)
+            actual = value - new
+            if max(abs(actual), step.gain) <= noise(value, eps):  # rounding: the slopes tell
+                actual = -0.5 * (float(g @ step.vector) + float(gradient @ step.vector))
+            ratio = actual / step.gain if step.gain > 0 and math.isfinite(actual) else -1.0
+            if ratio < 0.25:
+                kept["radius"] = 0.25 * length
+            elif ratio > 0.75 and step.edge:
+                kept["radius"] = 2 * radius
+            if ratio > 1e-4:
+                self._resting(value, new, gradient)
+                return value, new, gradient
+            objective.move(origin)
+            if length <= eps * max(far, eps) or step.gain == 0:
+                self.ended = self._verdict(value, g, walled)
+                return value, value, g
+
+
+class GaussNewton(TrustRegion):
+    """Gauss–Newton in a trust region, without a matrix: Levenberg and Marquardt's method for many parameters.
+
+    Equations, with J the derivatives of the function's outputs and L the loss's second ones in the outputs::
+
+        G = Jᵀ L J          (positive semi-definite, and the Hessian where the function is linear)
+        p ≈ argmin gᵀp + ½ pᵀGp,  ‖p‖ ≤ Δ          (Steihaug's conjugate gradients)
+        w ← w + p where the loss falls as the model says; Δ grows and shrinks with how well it says it
+
+    Args:
+        params: parameters, or groups of them; full-batch use: all examples, the same in every step.
+        lr: without effect: the radius is the step's length.
+        radius: Δ at the start; ``None`` takes the parameters' norm, at least 1.
+        most_products: products with G a step.
+
+    Memory: nothing between steps; 24 bytes a float32 parameter within one.
+
+    Use it when: the loss is convex in the function's outputs (squares, cross-entropy) and there are more
+    parameters than a Jacobian is held for; with fewer, ``LevenbergMarquardt``.
+
+    Source: Schraudolph 2002, Neural Computation 14; Martens 2010, Deep learning via Hessian-free
+    optimization.
+
+    Example:
+        >>> import torch, descend
+        >>> x = torch.linspace(0, 1, 20, dtype=torch.float64)
+        >>> problem = descend.Problem(lambda p, x: p["a"] * torch.exp(p["b"] * x), "mse",
+        ...     train=(x, 2 * torch.exp(-3 * x)), parameters={"a": torch.ones(()), "b": torch.zeros(())})
+        >>> run = descend.Descent(problem, "gaussnewton")
+        >>> run.run(descend.Until(steps=50)).value
+        'minimum'
+    """
+
+    equation: ClassVar[str] = "w ← w + argmin gᵀp + ½pᵀJᵀLJp, ‖p‖ ≤ Δ"
+
+    def _model(self, objective: Objective) -> tuple[float, list[Tensor], Product]:
+        return objective.gauss_newton()
+
+
+class Newton(TrustRegion):
+    """Newton's method in a trust region: it also leaves saddles, along the negative curvature.
+
+    Equations::
+
+        p ≈ argmin gᵀp + ½ pᵀHp,  ‖p‖ ≤ Δ          (Steihaug's conjugate gradients)
+        w ← w + p where the loss falls as the model says; Δ grows and shrinks with how well it says it
+
+    Args:
+        params: parameters, or groups of them; full-batch use: all examples, the same in every step.
+        lr: without effect: the radius is the step's length.
+        radius: Δ at the start; ``None`` takes the parameters' norm, at least 1.
+        most_products: products with the Hessian a step.
+
+    Memory: nothing between steps; 24 bytes a float32 parameter within one.
+
+    Use it when: the loss is smooth, all examples are taken at once, and the last digit is wanted; each step
+    costs some gradients, and few steps are needed.
+
+    Source: Steihaug 1983, SIAM J. Numer. Anal. 20(3); Conn, Gould & Toint 2000, Trust-Region Methods.
+
+    Example:
+        >>> import torch, descend
+        >>> w = torch.nn.Parameter(torch.tensor([-1.2, 1.0], dtype=torch.float64))
+        >>> opt = descend.Newton([w])
+        >>> for _ in range(50):
+        ...     loss = opt.step(lambda: 100 * (w[1] - w[0] ** 2) ** 2 + (1 - w[0]) ** 2)
+        ...     if opt.ended: break
+        >>> opt.ended.outcome, bool((w.detach() - 1).abs().max() < 1e-12)
+        ('minimum', True)
+    """
+
+    equation: ClassVar[str] = "w ← w + argmin gᵀp + ½pᵀHp, ‖p‖ ≤ Δ"
+
+    def _model(self, objective: Objective) -> tuple[float, list[Tensor], Product]:
+        return objective.hessian()
