@@ -36,6 +36,7 @@ class Regression:
 
     @property
     def y(self) -> torch.Tensor:
+        """What the formula is to give."""
         return self.formula.target(self.columns)
 
 
@@ -88,17 +89,21 @@ class Asked:
         self.asked = 0
 
     def residuals(self, w: torch.Tensor) -> torch.Tensor:
+        """Return f(x) − y."""
         values = {**self.one.columns, **dict(zip(self.order, w.unbind(), strict=True))}
         return self.one.formula(values) - self.y
 
     def numpy(self, w: np.ndarray) -> np.ndarray:
+        """Return the residuals."""
         self.asked += 1
         return self.residuals(torch.from_numpy(np.array(w))).numpy()
 
     def jacobian(self, w: np.ndarray) -> np.ndarray:
+        """Return their derivatives (m, n)."""
         return torch.func.jacfwd(self.residuals)(torch.from_numpy(np.array(w))).numpy()
 
     def value(self, w: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of squares and its gradient."""
         self.asked += 1
         x = torch.from_numpy(np.array(w)).requires_grad_()
         loss = self.residuals(x).square().sum()

@@ -33,9 +33,11 @@ class Asked:
         self.asked, self.solved = 0, 0
 
     def sum_of(self, x: torch.Tensor) -> float:
+        """Return the sum of squares."""
         return float(self.row.residuals(x.detach()).square().sum())
 
     def met(self, value: float) -> bool:
+        """Whether a sum is a known minimum."""
         least = self.row.minimum
         near = any(
             abs(value - one.value) <= 1e-10 * (one.value or min(self.first, 1)) for one in self.row.minima
@@ -43,11 +45,13 @@ class Asked:
         return near or value < least
 
     def note(self, value: float, count: int = 1) -> None:
+        """Count evaluations, and note when a minimum was met first."""
         self.asked += count
         if not self.solved and self.met(value):
             self.solved = self.asked
 
     def gradient(self, w: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of squares and its gradient."""
         x = torch.from_numpy(np.array(w)).requires_grad_()
         loss = self.row.residuals(x).square().sum()
         (g,) = torch.autograd.grad(loss, x)
@@ -55,6 +59,7 @@ class Asked:
         return loss.item(), g.numpy()
 
     def product(self, w: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """Return the Hessian's product with a vector."""
         self.asked += 1
         x = torch.from_numpy(np.array(w))
         function = lambda x: self.row.residuals(x).square().sum()  # noqa: E731
@@ -62,11 +67,13 @@ class Asked:
         return found.numpy()
 
     def residuals(self, w: np.ndarray) -> np.ndarray:
+        """Return the residuals."""
         found = self.row.residuals(torch.from_numpy(np.array(w))).numpy()
         self.note(float(found @ found))
         return found
 
     def jacobian(self, w: np.ndarray) -> np.ndarray:
+        """Return their derivatives (m, n)."""
         self.asked += 1
         return torch.func.jacfwd(self.row.residuals)(torch.from_numpy(np.array(w))).numpy()
 
@@ -184,9 +191,8 @@ def main() -> None:
     if {"descend lbfgs", "scipy L-BFGS-B"} <= solved.keys():
         a, b = solved["descend lbfgs"], solved["scipy L-BFGS-B"]
         ratios = sorted(a[name] / b[name] for name in a if name in b)
-        print(
-            f"evaluations of descend lbfgs / scipy L-BFGS-B, median of {len(ratios)}: {ratios[len(ratios) // 2]:.2f}"
-        )
+        middle = ratios[len(ratios) // 2]
+        print(f"evaluations of descend lbfgs / scipy L-BFGS-B, median of {len(ratios)}: {middle:.2f}")
     if options.picture and every:
         options.picture.write_text(profile(solved, sorted(every)))
 
@@ -196,7 +202,7 @@ def every_of_ours(solved: dict[str, dict[str, int]]) -> set[str]:
 
 
 def profile(solved: dict[str, dict[str, int]], names: list[str]) -> str:
-    """Return the performance profile (Dolan & Moré 2002) as SVG: the share of problems met within τ × the best."""
+    """Return the performance profile as SVG: the share met within τ × the best (Dolan & Moré 2002)."""
     import plotly.graph_objects as go
 
     best = {name: min(own[name] for own in solved.values() if name in own) for name in names}
@@ -205,9 +211,8 @@ def profile(solved: dict[str, dict[str, int]], names: list[str]) -> str:
         ratios = sorted(own[name] / best[name] for name in names if name in own)
         shares = [(k + 1) / len(TESTING_PROBLEMS) for k in range(len(ratios))]
         dash = "solid" if solver.startswith("descend") else "dot"
-        figure.add_scatter(
-            x=[*ratios, 1e4], y=[*shares, *shares[-1:]], name=solver, line={"shape": "hv", "dash": dash}
-        )
+        line = {"shape": "hv", "dash": dash}
+        figure.add_scatter(x=[*ratios, 1e4], y=[*shares, *shares[-1:]], name=solver, mode="lines", line=line)
     figure.update_xaxes(type="log", title="evaluations, as a multiple of the best method's")
     figure.update_yaxes(title="share of problems met", range=[0, 1.02])
     return figure.to_image("svg").decode()

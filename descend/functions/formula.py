@@ -122,7 +122,8 @@ class Formula:
         return eval(self._left_code, {"__builtins__": {}, **_NAMES}, dict(values))
 
 
-_NAMES = {f"_{name}": function for name, function in FUNCTIONS.items()}
+_NAMES = {f"{name}()": function for name, function in FUNCTIONS.items()}
+"""Functions by names that no column can have."""
 
 
 def plain_name(name: str) -> str:
@@ -173,18 +174,18 @@ def _checked(node: ast.expr, names: list[str], columns: Mapping[str, str]) -> as
     """Return an expression that holds nothing but arithmetic, numbers worked out; note the names it uses."""
     match node:
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-            return _number(node, lambda: float(node.value))
+            return _number(node, float, node.value)
         case ast.Name(id=written):
             return _name(written.removeprefix(_MARK), names, columns)
         case ast.BinOp(left, op, right) if type(op) in _OPERATIONS:
             a, b = _checked(left, names, columns), _checked(right, names, columns)
             if isinstance(a, ast.Constant) and isinstance(b, ast.Constant):
-                return _number(node, lambda: _OPERATIONS[type(op)](a.value, b.value))
+                return _number(node, _OPERATIONS[type(op)], a.value, b.value)
             return ast.BinOp(a, op, b)
         case ast.UnaryOp(ast.USub() | ast.UAdd() as op, operand):
             a = _checked(operand, names, columns)
             if isinstance(a, ast.Constant):
-                return _number(node, lambda: -a.value if isinstance(op, ast.USub) else a.value)
+                return _number(node, operator.neg if isinstance(op, ast.USub) else operator.pos, a.value)
             return ast.UnaryOp(op, a)
         case ast.Call(ast.Name(id=name), [argument], []) if not isinstance(argument, ast.Starred):
             known = _OTHER_NAMES.get(name, name)
@@ -192,9 +193,8 @@ def _checked(node: ast.expr, names: list[str], columns: Mapping[str, str]) -> as
                 raise UsageError("a function that formulas know", name, nearest(name, list(FUNCTIONS)))
             a = _checked(argument, names, columns)
             if isinstance(a, ast.Constant):
-                value = torch.tensor(a.value, dtype=torch.float64)
-                return _number(node, lambda: FUNCTIONS[known](value).item())
-            return ast.Call(ast.Name(f"_{known}", ast.Load()), [a], [])
+                return _number(node, lambda x: _in_double(known, x), a.value)
+            return ast.Call(ast.Name(f"{known}()", ast.Load()), [a], [])
     raise UsageError(
         "numbers, names, + - * / ** and functions in a formula",
         _short(ast.unparse(node).replace(_MARK, "")),
@@ -216,10 +216,14 @@ def _name(written: str, names: list[str], columns: Mapping[str, str]) -> ast.exp
     return ast.Name(name, ast.Load())
 
 
-def _number(node: ast.expr, value: Callable[[], Any]) -> ast.Constant:
-    """Return what a part without names is worth."""
+def _in_double(function: str, x: float) -> float:
+    return FUNCTIONS[function](torch.tensor(x, dtype=torch.float64)).item()
+
+
+def _number(node: ast.expr, operation: Callable[..., Any], *parts: Any) -> ast.Constant:
+    """Return what a part without names is worth: an operation on numbers."""
     try:
-        found = value()
+        found = operation(*parts)
     except (OverflowError, ZeroDivisionError):
         found = math.nan
     if not (isinstance(found, float) and math.isfinite(found)):

@@ -111,7 +111,7 @@ def test_rows_and_gradients_go_through():
         ("y = N0*exp(-lambda*t)", "t y", "N0 lambda", "t", "y"),
         ("y = e^x", "x y", "e", "x", "y"),
         ("class = a*is", "class is", "a", "is", "class"),
-        ("y = _a*_exp", "y", "_a _exp", "", "y"),
+        ("y = _a*exp(_exp)", "y", "_a _exp", "", "y"),
     ],
 )
 def test_names_are_columns_or_parameters(line, columns, parameters, inputs, left):

@@ -81,6 +81,8 @@ class Deterministic(_Transformed):
     choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     needs_closure: ClassVar[bool] = True
     needs_graph: ClassVar[bool] = False
+    indefinite: ClassVar[bool] = False
+    """Whether it knows of negative curvature, so that it leaves a point without gradient that is a saddle."""
     of_squares: ClassVar[bool] = False
     """Whether it needs a loss that is a mean of squares, as residuals."""
 
@@ -245,7 +247,8 @@ class Deterministic(_Transformed):
         elif abs(value - before) <= noise(before, eps) or self._nothing(value, eps):
             kept["still"] += 1
         if norm == 0:
-            self.ended = Ended(MINIMUM, "The gradient is zero.")
+            if not self.indefinite:  # else the next step looks whether it is a saddle
+                self.ended = Ended(MINIMUM, "The gradient is zero.")
         elif abs(value) <= torch.finfo(gradient.dtype).eps ** 4 * kept["largest"]:
             self.ended = Ended(MINIMUM, "The loss is zero beside where it began.")
         elif kept["still"] >= RESTS:

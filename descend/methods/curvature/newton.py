@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.curvature.deterministic import MINIMUM, Deterministic
 from descend.methods.curvature.line_search import Place, noise
 from descend.methods.curvature.objective import Objective, Product
 from descend.methods.curvature.searching import LineSearching
@@ -108,6 +108,8 @@ class TrustRegion(Deterministic):
         while True:
             value, pieces, product = self._model(objective)
             if self._nowhere(value, *pieces):
+                if self.ended is not None and self.ended.outcome == MINIMUM and self.indefinite:
+                    return self._off_a_saddle(objective, value, pieces, product)
                 return value, value, torch.cat([x.reshape(-1) for x in pieces])
             norm = math.sqrt(sum(float(x.square().sum()) for x in pieces))
             first = kept.setdefault("first", norm)
@@ -138,6 +140,36 @@ class TrustRegion(Deterministic):
             if length <= eps * max(far, eps) or step.gain == 0:
                 self.ended = self._verdict(value, g, walled)
                 return value, value, g
+
+    def _off_a_saddle(
+        self, objective: Objective, value: float, gradient: list[Tensor], product: Product
+    ) -> tuple[float, float, Tensor]:
+        """Look for a way down where the gradient is zero: along a direction of negative curvature.
+
+        Conjugate gradients on a random vector meet one, if there is any, within as many products as there
+        are different eigenvalues.
+        """
+        generator = torch.Generator().manual_seed(0)
+        noise = [torch.randn(g.shape, generator=generator, dtype=g.dtype).to(g) for g in gradient]
+        most = min(self.param_groups[0]["most_products"], 2 * objective.count)
+        found = steihaug(noise, product, objective, 1e300, tolerance=1e-6, most=most).negative
+        flat = torch.cat([g.reshape(-1) for g in gradient])
+        del product
+        if found is None:
+            return value, value, flat
+        length = self.kept.get("radius", 1.0)
+        found.mul_(1 / float(torch.linalg.vector_norm(found)))
+        origin = objective.point()
+        for _ in range(30):
+            objective.step(found, length)
+            new, there = objective.gradient()
+            if math.isfinite(new) and new < value:
+                self.ended = None
+                self.kept["flattest"] = math.inf
+                return value, new, there
+            objective.move(origin)
+            length /= 4
+        return value, value, flat
 
 
 class GaussNewton(TrustRegion):
@@ -212,6 +244,7 @@ class Newton(TrustRegion):
     """
 
     equation: ClassVar[str] = "w ← w + argmin gᵀp + ½pᵀHp, ‖p‖ ≤ Δ"
+    indefinite: ClassVar[bool] = True
 
     def _model(self, objective: Objective) -> tuple[float, list[Tensor], Product]:
         return objective.hessian()

@@ -38,9 +38,7 @@ class LineSearching(Deterministic):
         origin = objective.point()
 
         values: dict[float, float] = {}  # searches may work with what slopes tell of them
-        latest: dict[
-            float, Tensor
-        ] = {}  # gradient of the last place asked, mostly the one found
+        latest: dict[float, Tensor] = {}  # gradient of the last place asked, mostly the one found
 
         def ask(length: float) -> Place:
             latest.clear()

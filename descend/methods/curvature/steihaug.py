@@ -18,14 +18,14 @@ class Step:
         vector: the step (n,).
         gain: by how much the model falls, ≥ 0.
         edge: whether it ends on the trust region's edge.
-        negative: whether it followed a direction along which the curvature is not positive.
+        negative: the direction along which the curvature was not positive, if it followed one.
         products: how many were taken.
     """
 
     vector: Tensor
     gain: float
     edge: bool
-    negative: bool
+    negative: Tensor | None
     products: int
 
 
@@ -67,18 +67,18 @@ def steihaug(
             if math.isinf(radius):
                 if k == 1:
                     # As long as a curvature of the other sign would have it.
-                    return Step(d.mul_(squared / -curve if curve else 1.0), squared, False, True, k)
-                return Step(p, gain, False, True, k)
+                    return Step(d.mul_(squared / -curve if curve else 1.0), squared, False, d, k)
+                return Step(p, gain, False, d, k)
             tau = _to_edge(p, d, radius)
             gain -= tau * float(r @ d) + 0.5 * tau * tau * curve
-            return Step(p.add_(d, alpha=tau), gain, True, True, k)
+            return Step(p.add_(d, alpha=tau), gain, True, d, k)
         alpha = squared / curve
         if math.isfinite(radius):
             pp, pd, dd = float(p @ p), float(p @ d), float(d @ d)
             if pp + 2 * alpha * pd + alpha * alpha * dd >= radius * radius:
                 tau = _to_edge(p, d, radius)
                 gain -= tau * float(r @ d) + 0.5 * tau * tau * curve
-                return Step(p.add_(d, alpha=tau), gain, True, False, k)
+                return Step(p.add_(d, alpha=tau), gain, True, None, k)
         p.add_(d, alpha=alpha)
         gain += 0.5 * alpha * squared
         for a, b in zip(r_pieces, found, strict=True):
@@ -88,7 +88,7 @@ def steihaug(
         if squared <= tolerance * tolerance * first:
             break
         d.mul_(squared / before).sub_(r)
-    return Step(p, gain, False, False, k)
+    return Step(p, gain, False, None, k)
 
 
 def _to_edge(p: Tensor, d: Tensor, radius: float) -> float:

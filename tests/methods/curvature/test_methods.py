@@ -249,9 +249,10 @@ def test_cross_entropy_by_newton_is_logistic_regression() -> None:
         assert descent.loss == pytest.approx(0.40600493748, rel=1e-9)
 
 
-def test_newton_leaves_a_saddle() -> None:
+@pytest.mark.parametrize("start", [(0.5, 1e-8), (0.5, 0.0), (0.0, 0.0)])
+def test_newton_leaves_a_saddle(start) -> None:
     row = SURFACES["saddle"]
-    w = nn.Parameter(torch.tensor([0.5, 1e-8], dtype=torch.float64))
+    w = nn.Parameter(torch.tensor(start, dtype=torch.float64))
     method = descend.Newton([w])
     for _ in range(50):
         method.step(lambda: row.function(w))
