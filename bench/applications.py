@@ -1,7 +1,7 @@
 """Measure every application, each by its own script, and write down what they reach.
 
     make applications
-    python bench/applications.py [--austen TEXT] [--bccd DIR] [--only NAME ...] [--quick]
+    python bench/applications.py [--austen TEXT] [--bccd DIR] [--strd DIR] [--only NAME ...] [--quick]
 
 What is printed goes into docs/applications.md, below each application's words, and the figures into
 descend/applications/reached.json, which `descend applications` shows. One after the other, for nothing else
@@ -131,6 +131,11 @@ def tables(rows: Rows) -> list[Made]:
     return made
 
 
+def curves(rows: Rows) -> list[Made]:
+    digits = {row["name"]: [float(sum(d >= 9 for d in row["digits"]))] for row in rows}
+    return [("of NIST's 54 regressions, certified values to 9 digits", digits.pop("descend lm"), digits)]
+
+
 MEASURES = {
     "language": Measure("language.py", language, 1200, "austen"),
     "understanding_text": Measure("understanding_text.py", understanding),
@@ -139,6 +144,7 @@ MEASURES = {
     "recommendation": Measure("recommendation.py", recommendation),
     "driving": Measure("driving.py", driving),
     "tables": Measure("tabular.py", tables),
+    "curves": Measure("nist.py", curves, data="strd"),
 }
 
 
@@ -189,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--austen", help="the six novels, a text file")
     parser.add_argument("--bccd", help="the folder of blood cells")
+    parser.add_argument("--strd", help="the folder NIST_STRD of lmfit's source")
     parser.add_argument("--only", nargs="+", choices=list(MEASURES), default=list(MEASURES))
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()

@@ -9,6 +9,7 @@ relative error, −log₁₀(|found − certified| / |certified|), of the worst 
 """
 
 import argparse
+import json
 import math
 import re
 import time
@@ -206,6 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path, help="NIST_STRD of lmfit's source")
     parser.add_argument("--only", nargs="+", choices=list(SOLVERS), default=list(SOLVERS))
+    parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--each", action="store_true", help="print the digits of every data set")
     options = parser.parse_args()
     regressions = [read(file) for file in sorted(options.folder.glob("*.dat"))]
@@ -213,6 +215,7 @@ def main() -> None:
     print(f"{len(cases)} fits; torch {torch.__version__}, {torch.get_num_threads()} threads\n")
     titles = ("≥ 4 digits", "≥ 6", "≥ 9", "median", "errors ≥ 6", "evaluations", "seconds")
     print(f"{'':22}" + "".join(f"{title:>12}" for title in titles))
+    rows = []
     for name in options.only:
         reached, errors, asked, began = [], [], [], time.perf_counter()
         for one, start in cases:
@@ -232,12 +235,15 @@ def main() -> None:
         seconds = time.perf_counter() - began
         counts = [sum(value >= least for value in reached) for least in (4, 6, 9)]
         sure = f"{sum(value >= 6 for value in errors)}" if errors else ""
+        rows.append({"name": name, "digits": reached, "digits of errors": errors, "evaluations": asked})
         median = sorted(reached)[len(reached) // 2]
         print(
             f"{name:22}" + "".join(f"{count:12}" for count in counts)
             + f"{median:12.1f}{sure:>12}{sorted(asked)[len(asked) // 2]:12}{seconds:12.1f}",
             flush=True,
         )  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(rows))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,13 @@ APPLICATIONS: dict[str, Application] = {
         "any table, a CSV or Parquet file: numbers, categories, dates, texts, and gaps in all of them",
         "descend predict RUN new.csv",
     ),
+    "curves": Application(
+        "To find the parameters of a formula from measurements, and how sure they are",
+        "descend.applications.curves",
+        "descend fit table.csv --model 'y = a*exp(-b*x) + c' [--start a=1,b=2]",
+        "a table with a row a measurement",
+        "descend predict RUN new.csv",
+    ),
     "recommendation": Application(
         "To tell what somebody will think of things, and to recommend what they have not had",
         "descend.applications.recommendation",
