@@ -143,6 +143,13 @@ def _value(text: str) -> Any:
     plain = {"true": True, "yes": True, "false": False, "no": False, "none": None}
     if text.lower() in plain:
         return plain[text.lower()]
+    parts = [part.strip() for part in text.split(",")]
+    if any(part.lstrip("+-").lower() == "inf" for part in parts):
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except ValueError:
+            return text
+        return numbers if len(numbers) > 1 else numbers[0]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

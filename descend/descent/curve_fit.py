@@ -1,16 +1,23 @@
 """Fit a curve: the parameters that bring a function nearest to data, with their standard errors."""
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from descend.descent.asking import objective_of
+from descend.descent.curve_arguments import (
+    Numbers,
+    bounds_of,
+    not_differentiable,
+    numbers_of,
+    start_of,
+    target_of,
+    whitening,
+)
 from descend.descent.descent import Descent
 from descend.descent.outcome import Outcome
 from descend.descent.until import Until
@@ -18,9 +25,6 @@ from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.methods import method as method_class
 from descend.methods.curvature.deterministic import Deterministic
-
-Numbers = Any
-"""A number, a tensor, an array or a list of numbers."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,20 @@ def curve_fit(
         >>> [round(value, 6) for value in fit.parameters.tolist()], fit.outcome.value
         ([2.5, 1.3, 0.5], 'minimum')
     """
-    target = _target(y)
-    inputs = _numbers(x, target.device)
-    names, point = _start(f, start)
-    lower, upper = _bounds(bounds, len(point))
-    whiten = _whitening(sigma, target)
+    target = target_of(y)
+    inputs = numbers_of(x, target.device)
+    names, point = start_of(f, start)
+    lower, upper = bounds_of(bounds, len(point))
+    whiten = whitening(sigma, target)
+    cls = method_class(method)
+    if not issubclass(cls, Deterministic):
+        raise UsageError("a method that uses curvature", repr(method), "lm is made for this")
+    hyperparameters: dict[str, Any] = {}
+    if bounds is not None:
+        if "lower" not in cls.defaults:
+            raise UsageError("no bounds for this method", repr(method), "leave method out: lm keeps them")
+        hyperparameters = {"lower": lower.tolist(), "upper": upper.tolist()}
+        point = point.clamp(lower, upper)
 
     def predicted(parameters: Mapping[str, Tensor]) -> Tensor:
         try:
@@ -120,7 +133,7 @@ def curve_fit(
         except (RuntimeError, TypeError) as error:
             if "numpy" not in str(error).lower():
                 raise
-            raise _not_differentiable("one that calls NumPy") from None
+            raise not_differentiable("one that calls NumPy") from None
         if not isinstance(found, Tensor) or found.shape != target.shape or not found.is_floating_point():
             came = f"a {type(found).__name__}"
             if isinstance(found, Tensor):
@@ -131,7 +144,7 @@ def curve_fit(
                 "write f with torch's functions, one real number for each of y",
             )
         if torch.is_grad_enabled() and not found.requires_grad:
-            raise _not_differentiable("one whose values depend on no parameter")
+            raise not_differentiable("one whose values depend on no parameter")
         return whiten(found.double())
 
     problem = Problem(
@@ -141,15 +154,6 @@ def curve_fit(
         parameters={"p": point},
         settings=Settings(method="lbfgs", batch_size=None, schedule="constant", warmup=0.0),
     )
-    cls = method_class(method)
-    if not issubclass(cls, Deterministic):
-        raise UsageError("a method that uses curvature", repr(method), "lm is made for this")
-    hyperparameters: dict[str, Any] = {}
-    if bounds is not None:
-        if "lower" not in cls.defaults:
-            raise UsageError("no bounds for this method", repr(method), "leave method out: lm keeps them")
-        hyperparameters = {"lower": lower.tolist(), "upper": upper.tolist()}
-        point.clamp_(lower, upper)
     with torch.enable_grad():
         descent = Descent(problem, method, device=target.device, hyperparameters=hyperparameters)
         assert isinstance(descent.method, Deterministic)
@@ -203,13 +207,10 @@ def covariance_of(r: Tensor, J: Tensor, absolute: bool = False) -> Tensor:
         absolute: whether s² is 1.
     """
     m, n = J.shape
-    nothing = torch.full((n, n), math.inf, dtype=J.dtype)
+    nothing = J.new_full((n, n), math.inf)
     lengths = torch.linalg.vector_norm(J, dim=0)
-    if (
-        not bool(r.isfinite().all() and J.isfinite().all())
-        or bool((lengths == 0).any())
-        or (m <= n and not absolute)
-    ):
+    finite = bool(r.isfinite().all() and J.isfinite().all())
+    if not n or not finite or bool((lengths == 0).any()) or (m <= n and not absolute):
         return nothing
     _, S, Vt = torch.linalg.svd(J / lengths, full_matrices=False)
     if len(S) < n or float(S[-1]) <= n * torch.finfo(J.dtype).eps * float(S[0]):
@@ -217,123 +218,3 @@ def covariance_of(r: Tensor, J: Tensor, absolute: bool = False) -> Tensor:
     half = Vt.T / S / lengths[:, None]
     scale = 1.0 if absolute else float(r @ r) / (m - n)
     return half @ half.T * scale
-
-
-def _numbers(x: Numbers, device: torch.device | str | None = None) -> Any:
-    """Return arrays and lists of numbers as float64; what else ``f`` takes as it is."""
-    if isinstance(x, Tensor):
-        return x.detach() if x.is_complex() else x.detach().double()
-    if isinstance(x, tuple):
-        return tuple(_numbers(part, device) for part in x)
-    if isinstance(x, list) and x and all(isinstance(part, Tensor) for part in x):
-        return [_numbers(part, device) for part in x]
-    if x is None:
-        return x
-    try:
-        return torch.from_numpy(np.array(x, dtype=np.float64)).to(device)
-    except (TypeError, ValueError, RuntimeError):
-        return x
-
-
-def _target(y: Numbers) -> Tensor:
-    target = _numbers(y if not isinstance(y, tuple) else list(y))
-    if not isinstance(target, Tensor) or target.ndim != 1 or not len(target) or target.is_complex():
-        came = f"a {type(y).__name__}"
-        if isinstance(target, Tensor):
-            came = f"{'complex ones' if target.is_complex() else 'numbers'} of shape {tuple(target.shape)}"
-        raise DataError("y as numbers of shape (m,)", came, "give one number a measurement")
-    if not bool(target.isfinite().all()):
-        raise DataError("finite numbers in y", "NaN or infinity", "leave such measurements out")
-    return target
-
-
-def _start(f: Callable[..., Any], start: Any) -> tuple[tuple[str, ...], Tensor]:
-    """Return the parameters' names, and where they begin."""
-    names, least = _names(f)
-    if start is None:
-        if not least:
-            raise UsageError("a start, where f does not name its parameters", "none", "give start=[...]")
-        return names[:least], torch.ones(least, dtype=torch.float64)
-    if isinstance(start, Mapping):
-        if not names:
-            names, least = tuple(start), len(start)
-        if len(start) < least or set(start) != set(names[: len(start)]):
-            raise UsageError(
-                f"a start for {', '.join(names[:least])}",
-                ", ".join(map(str, start)) or "none",
-                "name each once",
-            )
-        start = [start[name] for name in names[: len(start)]]
-    point = _numbers(list(start) if isinstance(start, tuple) else start)
-    if not isinstance(point, Tensor) or point.ndim > 1 or point.is_complex():
-        raise UsageError("a start of numbers", repr(start), "give one number a parameter")
-    point = point.reshape(-1).clone()
-    if not len(point):
-        raise UsageError("at least one parameter", "none", "give start=[...]")
-    if names and not least <= len(point) <= len(names):
-        expected = f"{least} number{'s' * (least != 1)} to start from, for {', '.join(names[:least])}"
-        raise UsageError(expected, f"{len(point)}", "give one number a parameter")
-    return names[: len(point)] or tuple(f"p{k}" for k in range(len(point))), point
-
-
-def _names(f: Callable[..., Any]) -> tuple[tuple[str, ...], int]:
-    """Return the names of f's parameters, and how many have no default; none where it takes any number."""
-    try:
-        own = list(inspect.signature(f).parameters.values())[1:]
-    except (TypeError, ValueError):
-        return (), 0
-    own = [p for p in own if p.kind is not p.KEYWORD_ONLY]
-    if not all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in own):
-        return (), 0
-    return tuple(p.name for p in own), sum(p.default is p.empty for p in own)
-
-
-def _bounds(bounds: Any, count: int) -> tuple[Tensor, Tensor]:
-    """Return the least and the largest value of each parameter, shape (n,) each."""
-    if bounds is None:
-        bounds = (-math.inf, math.inf)
-    expected = f"bounds=(lower, upper) with a number each, or {count}"
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-        raise UsageError(expected, repr(bounds), "use inf for none")
-    found = []
-    for given, none in zip(bounds, (-math.inf, math.inf), strict=True):
-        values = _numbers(
-            none if given is None else list(given) if isinstance(given, tuple) else given, "cpu"
-        )
-        if not isinstance(values, Tensor) or values.shape not in ((), (1,), (count,)):
-            raise UsageError(expected, repr(given), "use inf for none")
-        found.append(values.cpu().expand(count))
-    lower, upper = found
-    if not bool((lower <= upper).all()):
-        raise UsageError(
-            "lower bounds at most the upper ones", f"{lower.tolist()}, {upper.tolist()}", "exchange them"
-        )
-    return lower, upper
-
-
-def _not_differentiable(came: str) -> DataError:
-    return DataError(
-        "an f that is made of its parameters by torch's functions",
-        came,
-        "write torch.exp for np.exp, and so on",
-    )
-
-
-def _whitening(sigma: Numbers, y: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return what makes residuals count by their errors."""
-    if sigma is None:
-        return lambda v: v
-    errors = _numbers(list(sigma) if isinstance(sigma, tuple) else sigma, y.device)
-    if not isinstance(errors, Tensor) or errors.shape not in (y.shape, (len(y), len(y)), ()):
-        came = f"shape {tuple(errors.shape)}" if isinstance(errors, Tensor) else f"a {type(sigma).__name__}"
-        raise UsageError(
-            f"sigma of shape ({len(y)},) or ({len(y)}, {len(y)})", came, "give one a measurement"
-        )
-    if errors.ndim < 2:
-        if not bool((errors > 0).all()):
-            raise UsageError("errors above 0 in sigma", "one that is not", "leave such measurements out")
-        return lambda v: v / errors
-    factor, wrong = torch.linalg.cholesky_ex(errors)
-    if int(wrong):
-        raise UsageError("a positive definite covariance as sigma", "one that is not", "check its entries")
-    return lambda v: torch.linalg.solve_triangular(factor, v[:, None], upper=False)[:, 0]

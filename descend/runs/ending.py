@@ -53,7 +53,9 @@ def finish(problem: Problem, descent: Descent, run: Run, outcome: Outcome, until
     if isinstance(reader, Examined) and problem.test is not None and outcome is not Outcome.INTERRUPTED:
         more = reader.figures(function, problem.test)
         metrics |= {f"{name}/test": value for name, value in more.items()}
-    if isinstance(reader, Estimated) and descent.never_climbs and outcome is not Outcome.NOT_FINITE:
+    if isinstance(reader, Estimated) and not (descent.never_climbs and outcome is not Outcome.NOT_FINITE):
+        run.write(estimates=reader.estimates(function))
+    elif isinstance(reader, Estimated):
         r, J = residuals(descent)
         if len(r) > J.shape[1]:
             metrics["residual-deviation"] = math.sqrt(float(r @ r) / (len(r) - J.shape[1]))

@@ -25,6 +25,7 @@ FIGURES = (
     "hyperparameters",
     "settings",
     "parameters",
+    "estimates",
 )
 """The keys of ``run.json`` under which ``"nan"``, ``"inf"`` and ``"-inf"`` are numbers."""
 

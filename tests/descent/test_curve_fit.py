@@ -179,6 +179,8 @@ def test_equal_bounds_fix_a_parameter():
     assert float(fit.parameters[1]) == 1.3 and float(fit.errors[1]) == 0
     torch.testing.assert_close(fit.parameters[[0, 2]], rest.parameters, rtol=1e-9, atol=0)
     torch.testing.assert_close(fit.errors[[0, 2]], rest.errors, rtol=1e-9, atol=0)
+    fixed = curve_fit(decay, X, y, bounds=([2, 1, 0.5], [2, 1, 0.5]))
+    assert fixed.parameters.tolist() == [2, 1, 0.5] and not fixed.covariance.any()
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "newton", "newton-cg", "gauss-newton", "cg"])
@@ -256,6 +258,15 @@ def test_x_may_be_whatever_f_takes():
     expected = curve_fit(line, X, y).parameters
     for x, f in (({"t": X}, lambda x, a, b: line(x["t"], a, b)), (None, lambda _, a, b: line(X, a, b))):
         torch.testing.assert_close(curve_fit(f, x, y).parameters, expected)
+
+
+def test_complex_x_stays_complex():
+    """Such as an impedance; y is real."""
+    z = torch.complex(X, 2 - X)
+    y = (3 + 0.5 * z).abs()
+    for x in (z, z.numpy(), z.tolist()):
+        fit = curve_fit(lambda x, a, b: (a + b * x).abs(), x, y, [1, 1])
+        torch.testing.assert_close(fit.parameters, torch.tensor([3, 0.5], dtype=torch.float64))
 
 
 def test_float32_is_computed_in_double():
@@ -445,6 +456,8 @@ def test_errors_of_a_persons_own_function_stay_theirs():
         ([], "shape (0,)"),
         (1.0, "shape ()"),
         (["a"] * 30, "came a list"),
+        (["1"] * 30, "came a list"),
+        ([None, 1.0] * 15, "NaN or infinity"),
         (None, "came a NoneType"),
         (X * 1j, "complex"),
     ],

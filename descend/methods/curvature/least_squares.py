@@ -84,7 +84,7 @@ class LevenbergMarquardt(Deterministic):
         m, eps = r.numel(), torch.finfo(r.dtype).eps
         value = float(r @ r) / m
         g = J.T @ r * (2 / m)
-        if not (math.isfinite(value) and bool(J.isfinite().all())):
+        if not (math.isfinite(value) and bool(J.isfinite().all() and x.isfinite().all())):
             self.ended = Ended(
                 NOT_FINITE, "The residuals or their derivatives are no finite numbers where it stands."
             )
@@ -108,24 +108,30 @@ class LevenbergMarquardt(Deterministic):
         )  # the cosine of r and J's columns
         # What roundings of residuals as large as those at the start do to the sum of squares.
         rounding = 10 * eps * size * max(kept["largest"], size)
-        walled = False
         while True:
             p = torch.zeros_like(x)
-            z, _ = _within(S, c, kept["radius"], eps)
+            z, damping = _within(S, c, kept["radius"], eps)
             p[free] = (Vt.T @ z) / D[free]
+            if damping == 0:
+                kept.pop("walled", None)
             new = (x + p).clamp(lower, upper)
+            clipped = not torch.equal(new, x + p)
             p = new - x
             predicted = -float(p @ (J.T @ (2 * r + J @ p)))
             length = float(torch.linalg.vector_norm(D * p))
             if not bool((new != x).any()) or length <= eps * float(torch.linalg.vector_norm(D * x)) * 1e-3:
-                self.ended = self._done(walled, S, bool(free.all()))
+                self.ended = self._done(S, bool(free.all()))
                 return value, value, g
+            if clipped and predicted <= rounding:  # cut at a bound it may climb; a shorter one does not
+                kept["radius"] = 0.25 * min(kept["radius"], length)
+                continue
             objective.move(new)
             if predicted <= rounding:
                 return self._by_slope(objective, x, new, value, g, steepness, S, free, kept)
             trial = objective.residuals()
             after = float(trial @ trial)
-            walled |= not math.isfinite(after)
+            if not math.isfinite(after):
+                kept["walled"] = 1  # until a step is not cut short any more
             actual = size * size - after
             ratio = actual / predicted if math.isfinite(actual) else -1.0
             if ratio < 0.25:
@@ -142,7 +148,7 @@ class LevenbergMarquardt(Deterministic):
                 return value, *self._moved(objective)
             objective.move(x)
             if kept["radius"] <= eps * eps * float(torch.linalg.vector_norm(D * x)):
-                self.ended = self._done(walled, S, bool(free.all()))
+                self.ended = self._done(S, bool(free.all()))
                 return value, value, g
 
     def _moved(self, objective: Objective) -> tuple[float, Tensor]:
@@ -181,12 +187,11 @@ class LevenbergMarquardt(Deterministic):
             objective.move(x)
             self._here = None
             last, gradient = value, g
-        self.ended = self._done(False, S, bool(free.all()))
+        self.ended = self._done(S, bool(free.all()))
         return value, last, gradient
 
-    @staticmethod
-    def _done(walled: bool, S: Tensor, free: bool) -> Ended:
-        if walled:
+    def _done(self, S: Tensor, free: bool) -> Ended:
+        if self.kept.get("walled"):
             return Ended(STUCK, "Every lower point lies behind residuals that are no finite numbers.")
         why = "No step lowers the squares, nor their gradient: this is a minimum, to the last digit."
         if not free:

@@ -212,7 +212,9 @@ class Objective:
             r = self._asked_residuals()
             if r.numel() <= self.count:
                 rows = _each(r, self.parameters, torch.eye(r.numel(), dtype=r.dtype, device=r.device))
-                return self._own(r.detach()), self._own(torch.cat([x.flatten(1) for x in rows], 1))
+                return self._own(r.detach()), self._own(
+                    torch.cat([x.reshape(r.numel(), -1) for x in rows], 1)
+                )
             # Jᵀu is linear in u: its derivative by u, along each parameter, is a column.
             u = torch.zeros_like(r, requires_grad=True)
             pulled = torch.autograd.grad(
