@@ -91,7 +91,9 @@ class Deterministic(_Transformed):
         own = {
             name: cls.__dict__[name]
             for name, kind in inspect.get_annotations(cls).items()
-            if typing.get_origin(kind) is not ClassVar and kind is not ClassVar and name in cls.__dict__
+            if name in cls.__dict__
+            and not name.startswith("_")
+            and ClassVar not in (kind, typing.get_origin(kind))
         }
         cls.defaults = {**getattr(cls, "defaults", {}), **own}
         cls.summary = (inspect.getdoc(cls) or "").partition("\n")[0]

@@ -74,16 +74,12 @@ class LevenbergMarquardt(Deterministic):
     def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
         x = objective.point()
         lower, upper = self._bounds(x)
-        clipped = x.clamp(lower, upper)
-        if not torch.equal(clipped, x):
-            x = clipped
+        if not torch.equal(x.clamp(lower, upper), x):
+            x = x.clamp(lower, upper)
             objective.move(x)
-        kept = self.kept
         here, self._here = self._here, None
         r, J = here[1:] if here is not None and torch.equal(here[0], x) else objective.jacobian()
-        m, eps = r.numel(), torch.finfo(r.dtype).eps
-        value = float(r @ r) / m
-        g = J.T @ r * (2 / m)
+        value, g = _loss(r, J)
         if not (math.isfinite(value) and bool(J.isfinite().all() and x.isfinite().all())):
             self.ended = Ended(
                 NOT_FINITE, "The residuals or their derivatives are no finite numbers where it stands."
@@ -94,109 +90,100 @@ class LevenbergMarquardt(Deterministic):
         if not bool(g[free].any()):
             self.ended = Ended(MINIMUM, "The gradient is zero." if bool(free.all()) else _AT_BOUNDS)
             return value, value, g
+        kept = self.kept
         lengths = torch.linalg.vector_norm(J, dim=0)
-        D = kept["lengths"] = torch.maximum(kept.get("lengths", torch.zeros_like(lengths)), lengths)
-        D = torch.where(D > 0, D, torch.ones_like(D))
-        U, S, Vt = torch.linalg.svd(J[:, free] / D[free], full_matrices=False)
-        c = U.T @ r
-        size = float(torch.linalg.vector_norm(r))
-        kept["largest"] = max(kept.get("largest", 0.0), size)
-        if "radius" not in kept:
-            kept["radius"] = self.param_groups[0]["radius"] * (float(torch.linalg.vector_norm(D * x)) or 1.0)
-        steepness = (
-            float(torch.linalg.vector_norm(c)) / size if size else 0.0
-        )  # the cosine of r and J's columns
+        kept["lengths"] = torch.maximum(kept.get("lengths", lengths), lengths)
+        line = Linearised(r, J, free, kept["lengths"])
+        kept["largest"] = max(kept.get("largest", 0.0), line.size)
+        far = line.length(x)
+        kept.setdefault("radius", self.param_groups[0]["radius"] * (far or 1.0))
+        eps = torch.finfo(x.dtype).eps
         # What roundings of residuals as large as those at the start do to the sum of squares.
-        rounding = 10 * eps * size * max(kept["largest"], size)
+        rounding = 10 * eps * line.size * kept["largest"]
         while True:
-            p = torch.zeros_like(x)
-            z, damping = _within(S, c, kept["radius"], eps)
-            p[free] = (Vt.T @ z) / D[free]
+            step, damping = line.within(kept["radius"])
+            new = (x + step).clamp(lower, upper)
+            clipped, p = not torch.equal(new, x + step), new - x
+            gain, length = line.gain(p), line.length(p)
             if damping == 0:
                 kept.pop("walled", None)
-            new = (x + p).clamp(lower, upper)
-            clipped = not torch.equal(new, x + p)
-            p = new - x
-            predicted = -float(p @ (J.T @ (2 * r + J @ p)))
-            length = float(torch.linalg.vector_norm(D * p))
-            if not bool((new != x).any()) or length <= eps * float(torch.linalg.vector_norm(D * x)) * 1e-3:
-                self.ended = self._done(S, bool(free.all()))
+            if not bool((new != x).any()) or length <= 1e-3 * eps * far or kept["radius"] <= eps * eps * far:
+                self.ended = self._done(line)
                 return value, value, g
-            if clipped and predicted <= rounding:  # cut at a bound it may climb; a shorter one does not
+            if gain > rounding:
+                objective.move(new)
+                trial = objective.residuals()
+                if self._worth(line, p, gain, length, float(trial @ trial)):
+                    return value, *self._moved(objective)
+                objective.move(x)
+            elif clipped:  # cut at a bound it may climb; a shorter one does not
                 kept["radius"] = 0.25 * min(kept["radius"], length)
-                continue
-            objective.move(new)
-            if predicted <= rounding:
-                return self._by_slope(objective, x, new, value, g, steepness, S, free, kept)
-            trial = objective.residuals()
-            after = float(trial @ trial)
-            if not math.isfinite(after):
-                kept["walled"] = 1  # until a step is not cut short any more
-            actual = size * size - after
-            ratio = actual / predicted if math.isfinite(actual) else -1.0
-            if ratio < 0.25:
-                slope = float(p @ (J.T @ r))
-                shrink = 0.1
-                if math.isfinite(after) and actual < 0 and slope < 0:  # the parabola's minimum
-                    shrink = min(max(-slope / (after - size * size - 2 * slope), 0.1), 0.5)
-                elif math.isfinite(after):
-                    shrink = 0.5
-                kept["radius"] = shrink * min(kept["radius"], length)
-            elif ratio > 0.75:
-                kept["radius"] = max(kept["radius"], 2 * length)
-            if ratio > 1e-4:
-                return value, *self._moved(objective)
-            objective.move(x)
-            if kept["radius"] <= eps * eps * float(torch.linalg.vector_norm(D * x)):
-                self.ended = self._done(S, bool(free.all()))
-                return value, value, g
+            else:
+                objective.move(new)
+                after = self._by_slope(objective, line)
+                if after is None:
+                    objective.move(x)
+                    self._here = None
+                    self.ended = self._done(line)
+                return value, *(after or (value, g))
+
+    def _worth(self, line: "Linearised", p: Tensor, gain: float, length: float, after: float) -> bool:
+        """Whether a step keeps enough of what it promised; the radius is set by how much.
+
+        Args:
+            line: the model.
+            p: the step.
+            gain: by how much the sum of squares was to fall.
+            length: ‖D p‖.
+            after: the sum of squares after the step.
+        """
+        kept, before = self.kept, line.size**2
+        if not math.isfinite(after):
+            kept["walled"] = 1  # until a step is not cut short any more
+            kept["radius"] = 0.1 * min(kept["radius"], length)
+            return False
+        ratio = (before - after) / gain
+        if ratio < 0.25:
+            slope, shrink = float(p @ line.pull), 0.5
+            if after > before and slope < 0:  # the parabola's minimum
+                shrink = min(max(-slope / (after - before - 2 * slope), 0.1), 0.5)
+            kept["radius"] = shrink * min(kept["radius"], length)
+        elif ratio > 0.75:
+            kept["radius"] = max(kept["radius"], 2 * length)
+        return ratio > 1e-4
 
     def _moved(self, objective: Objective) -> tuple[float, Tensor]:
         """Return loss and gradient of the point it moved to; the next step begins with what is asked here."""
         r, J = objective.jacobian()
         self._here = objective.point(), r, J
-        return float(r @ r) / r.numel(), J.T @ r * (2 / r.numel())
+        return _loss(r, J)
 
-    def _by_slope(
-        self,
-        objective: Objective,
-        x: Tensor,
-        new: Tensor,
-        value: float,
-        g: Tensor,
-        steepness: float,
-        S: Tensor,
-        free: Tensor,
-        kept: dict[str, Any],
-    ) -> tuple[float, float, Tensor]:
-        """Judge a step whose gain is below rounding by whether the residuals come to stand upright on J."""
-        last, gradient = self._moved(objective)
+    def _by_slope(self, objective: Objective, line: "Linearised") -> tuple[float, Tensor] | None:
+        """Judge a step whose gain is below rounding by whether the residuals come to stand upright on J.
+
+        Returns:
+            Loss and gradient where they do; ``None`` where the step is to be taken back.
+        """
+        found = self._moved(objective)
         assert self._here is not None
         _, r, J = self._here
-        now = math.inf
-        if bool(J.isfinite().all()) and math.isfinite(last):
-            lengths = torch.linalg.vector_norm(J[:, free], dim=0)
-            Q, _ = torch.linalg.qr(J[:, free] / torch.where(lengths > 0, lengths, torch.ones_like(lengths)))
-            size = float(torch.linalg.vector_norm(r))
-            now = float(torch.linalg.vector_norm(Q.T @ r)) / size if size else 0.0
-        if now < steepness:
-            kept["failed"] = 0 if now < 0.5 * steepness else kept.get("failed", 0) + 1
-            if kept["failed"] < 20:
-                return value, last, gradient
-        else:
-            objective.move(x)
-            self._here = None
-            last, gradient = value, g
-        self.ended = self._done(S, bool(free.all()))
-        return value, last, gradient
+        if not (math.isfinite(found[0]) and bool(J.isfinite().all())):
+            return None
+        now = Linearised(r, J, line.free, torch.linalg.vector_norm(J, dim=0)).steepness
+        if now >= line.steepness:
+            return None
+        slow = self.kept["slow"] = 0 if now < 0.5 * line.steepness else self.kept.get("slow", 0) + 1
+        if slow >= MOST_SLOW:
+            self.ended = self._done(line)
+        return found
 
-    def _done(self, S: Tensor, free: bool) -> Ended:
+    def _done(self, line: "Linearised") -> Ended:
         if self.kept.get("walled"):
             return Ended(STUCK, "Every lower point lies behind residuals that are no finite numbers.")
         why = "No step lowers the squares, nor their gradient: this is a minimum, to the last digit."
-        if not free:
+        if not bool(line.free.all()):
             why = _AT_BOUNDS
-        if S.numel() and float(S[-1]) <= S.numel() * torch.finfo(S.dtype).eps * float(S[0]):
+        if line.singular:
             why += " The Jacobian is singular there: the data do not determine all of the parameters."
         return Ended(MINIMUM, why)
 
@@ -218,28 +205,71 @@ class LevenbergMarquardt(Deterministic):
 _AT_BOUNDS = "The loss falls only beyond the bounds: this is the minimum within them."
 
 
-def _within(S: Tensor, c: Tensor, radius: float, eps: float) -> tuple[Tensor, float]:
-    """Return the step z = −S c/(S² + λ) with the least λ ≥ 0 that has ‖z‖ ≤ radius, and λ.
+MOST_SLOW = 20
+"""Steps in which slopes alone decide and fall by less than a half, after which it is done."""
 
-    Newton's method on 1/‖z(λ)‖ − 1/radius, which is almost straight (Moré 1978; Hebden 1973).
+
+class Linearised:
+    """Residuals r + J p as a function of a step p, in which some parameters stay where they are.
+
+    Args:
+        r: residuals (m,).
+        J: their Jacobian (m, n).
+        free: (n,): which parameters move.
+        lengths: (n,): D, what a step's entries are measured by; where it is 0 they are taken as they are.
+
+    Attributes:
+        size: ‖r‖.
+        pull: Jᵀr (n,).
+        steepness: the cosine between r and what J spans: 0 at a minimum.
+        singular: whether J D⁻¹ has not full rank, but for rounding.
     """
-    tiny = S.numel() * eps * S.max() >= S
-    inverse = torch.where(tiny, torch.zeros_like(S), 1 / torch.where(tiny, torch.ones_like(S), S))
-    z = -c * inverse
-    norm = float(torch.linalg.vector_norm(z))
-    if norm <= 1.1 * radius:
-        return z, 0.0
-    Sc = S * c
-    high = float(torch.linalg.vector_norm(Sc)) / radius
-    low, lam = 0.0, 1e-3 * high
-    for _ in range(50):
-        z = -Sc / (S * S + lam)
+
+    def __init__(self, r: Tensor, J: Tensor, free: Tensor, lengths: Tensor):
+        self.r, self.J, self.free = r, J, free
+        self.D = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
+        U, self.S, self.Vt = torch.linalg.svd(J[:, free] / self.D[free], full_matrices=False)
+        self.c, self.pull = U.T @ r, J.T @ r
+        self.size = float(torch.linalg.vector_norm(r))
+        self.steepness = float(torch.linalg.vector_norm(self.c)) / self.size if self.size else 0.0
+        self.zero = len(self.S) * torch.finfo(J.dtype).eps * self.S.max() >= self.S
+        self.singular = bool(self.zero.any()) or len(self.S) < int(free.sum())
+
+    def gain(self, p: Tensor) -> float:
+        """Return by how much the sum of squares falls in a step."""
+        return -float(p @ (self.J.T @ (2 * self.r + self.J @ p)))
+
+    def length(self, p: Tensor) -> float:
+        """Return ‖D p‖."""
+        return float(torch.linalg.vector_norm(self.D * p))
+
+    def within(self, radius: float) -> tuple[Tensor, float]:
+        """Return the step (n,) with the least λ ≥ 0 that has ‖D p‖ ≤ radius, and λ.
+
+        Newton's method on 1/‖z(λ)‖ − 1/radius, z = −S c/(S² + λ), which is almost straight (Moré 1978;
+        Hebden 1973).
+        """
+        S, damping = self.S, 0.0
+        z = -self.c * torch.where(self.zero, 0.0, 1 / torch.where(self.zero, 1.0, S))
         norm = float(torch.linalg.vector_norm(z))
-        if abs(norm - radius) <= 0.1 * radius:
-            break
-        low, high = (lam, high) if norm > radius else (low, lam)
-        change = -float((z * z / (S * S + lam)).sum()) / norm
-        lam -= (norm / radius) * (norm - radius) / change
-        if not low < lam < high:
-            lam = max(1e-3 * high, math.sqrt(low * high))
-    return z, lam
+        if norm > 1.1 * radius:
+            high = float(torch.linalg.vector_norm(S * self.c)) / radius
+            low, damping = 0.0, 1e-3 * high
+            for _ in range(50):
+                z = -S * self.c / (S * S + damping)
+                norm = float(torch.linalg.vector_norm(z))
+                if abs(norm - radius) <= 0.1 * radius:
+                    break
+                low, high = (damping, high) if norm > radius else (low, damping)
+                change = -float((z * z / (S * S + damping)).sum()) / norm
+                damping -= (norm / radius) * (norm - radius) / change
+                if not low < damping < high:
+                    damping = max(1e-3 * high, math.sqrt(low * high))
+        p = torch.zeros_like(self.D)
+        p[self.free] = (self.Vt.T @ z) / self.D[self.free]
+        return p, damping
+
+
+def _loss(r: Tensor, J: Tensor) -> tuple[float, Tensor]:
+    """Return the mean of the squares and its gradient (n,)."""
+    return float(r @ r) / r.numel(), J.T @ r * (2 / r.numel())
