@@ -203,19 +203,40 @@ def every_of_ours(solved: dict[str, dict[str, int]]) -> set[str]:
 
 def profile(solved: dict[str, dict[str, int]], names: list[str]) -> str:
     """Return the performance profile as SVG: the share met within τ × the best (Dolan & Moré 2002)."""
-    import plotly.graph_objects as go
-
     best = {name: min(own[name] for own in solved.values() if name in own) for name in names}
-    figure = go.Figure()
-    for solver, own in solved.items():
+    left, top, wide, high, most = 50, 20, 480, 300, math.log10(100)
+    parts = []
+    for k, (solver, own) in enumerate(solved.items()):
         ratios = sorted(own[name] / best[name] for name in names if name in own)
-        shares = [(k + 1) / len(TESTING_PROBLEMS) for k in range(len(ratios))]
-        dash = "solid" if solver.startswith("descend") else "dot"
-        line = {"shape": "hv", "dash": dash}
-        figure.add_scatter(x=[*ratios, 1e4], y=[*shares, *shares[-1:]], name=solver, mode="lines", line=line)
-    figure.update_xaxes(type="log", title="evaluations, as a multiple of the best method's")
-    figure.update_yaxes(title="share of problems met", range=[0, 1.02])
-    return figure.to_image("svg").decode()
+        x, y, path = left, top + high, ""
+        for count, ratio in enumerate(ratios, 1):
+            at = left + wide * min(math.log10(ratio) / most, 1)
+            path += f"H{at:.1f}" if path else f"M{left} {y}H{at:.1f}"
+            y = top + high * (1 - count / len(TESTING_PROBLEMS))
+            path += f"V{y:.1f}"
+        colour = f"hsl({360 * k / len(solved):.0f} 65% 45%)"
+        dash = "" if solver.startswith("descend") else ' stroke-dasharray="4 3"'
+        parts.append(f'<path d="{path}H{left + wide}" stroke="{colour}"{dash}/>')
+        x, y = left + wide + 16, top + 14 + 22 * k
+        parts.append(f'<path d="M{x} {y - 4}h22" stroke="{colour}"{dash}/>')
+        parts.append(f'<text x="{x + 28}" y="{y}">{solver}</text>')
+    for tau in (1, 2, 5, 10, 20, 50, 100):
+        x = left + wide * math.log10(tau) / most
+        parts.append(f'<path class="g" d="M{x:.1f} {top}v{high}"/><text x="{x:.1f}" y="{top + high + 18}" '
+                     f'text-anchor="middle">{tau}</text>')  # fmt: skip
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = top + high * (1 - share)
+        parts.append(f'<path class="g" d="M{left} {y}h{wide}"/><text x="{left - 8}" y="{y + 4}" '
+                     f'text-anchor="end">{share:.0%}</text>')  # fmt: skip
+    said = "evaluations until a minimum is met, as a multiple of the best method&apos;s"
+    parts.append(f'<text x="{left + wide / 2}" y="{top + high + 38}" text-anchor="middle">{said}</text>')
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 370" role="img" font-size="13" '
+        'font-family="system-ui, sans-serif"><style>path{fill:none;stroke-width:1.8}'
+        ".g{stroke:#8a939b;stroke-opacity:.3;stroke-width:1}text{fill:#7a838b}</style>\n"
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
 
 
 if __name__ == "__main__":

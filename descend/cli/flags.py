@@ -146,10 +146,10 @@ def _value(text: str) -> Any:
     parts = [part.strip() for part in text.split(",")]
     if any(part.lstrip("+-").lower() == "inf" for part in parts):
         try:
-            numbers = tuple(float(part) for part in parts)
+            numbers = [float(part) for part in parts]
         except ValueError:
             return text
-        return numbers if len(numbers) > 1 else numbers[0]
+        return tuple(numbers) if len(numbers) > 1 else numbers[0]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -122,14 +122,11 @@ class Descent:
         with self._own_random():
             self.batches = problem.train.batches(size, seed, self.device)
         # Whether every step sees the same function.
-        one = size >= len(problem.train) and self.batches.per_epoch == 1 and self.settings.accumulate == 1
-        self.whole = not problem.has_data or one
+        once = self.batches.per_epoch == 1 and self.settings.accumulate == 1
+        self.whole = not problem.has_data or (once and size >= len(problem.train))
         if isinstance(self.method, Deterministic) and not self.whole:
-            raise UsageError(
-                f"all examples in every step for {self.settings.method}, which compares losses",
-                f"batches of {size}" if one or self.settings.accumulate == 1 else "accumulated batches",
-                "leave the batch size out, or take a method for batches, such as adamw",
-            )
+            what = f"all examples in every step for {self.settings.method}, which compares losses"
+            raise UsageError(what, f"batches of {size}", "leave the batch size out, or take adamw")
         # Where the loss is exact, it tells by itself which parameters are best.
         self.exact = not problem.has_data or (self.whole and problem.validation is None)
         self.taken: list[Any] = []  # the batches of the last gradient, where they are needed again

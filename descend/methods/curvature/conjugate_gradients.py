@@ -85,7 +85,8 @@ class ConjugateGradients(LineSearching):
         if not along:
             return -g, 1 / steep, True
         beta = (float(y @ g) - 2 * float(y @ y) * float(d @ g) / along) / along
-        least = -1 / (float(torch.linalg.vector_norm(d)) * min(0.01, float(torch.linalg.vector_norm(before))))
+        length = float(torch.linalg.vector_norm(d)) * min(0.01, float(torch.linalg.vector_norm(before)))
+        least = -1 / length if length else -math.inf
         direction = d.mul_(max(beta, least)).sub_(g)
         slope = float(g @ direction)
         return direction, kept["length"] * kept["slope"] / slope if slope else math.inf, False

@@ -262,6 +262,6 @@ class Deterministic(_Transformed):
             self.ended = Ended(
                 NOT_FINITE, "The loss or its gradient is no finite number where the step begins."
             )
-        elif not any(bool(g.any()) for g in gradient):
+        elif not any(float(torch.linalg.vector_norm(g)) for g in gradient):
             self.ended = Ended(MINIMUM, "The gradient is zero.")
         return self.ended is not None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from descend.methods.curvature.deterministic import MINIMUM, Deterministic
 from descend.methods.curvature.line_search import Place, noise
-from descend.methods.curvature.objective import Objective, Product
+from descend.methods.curvature.objective import Objective, Product, flat
 from descend.methods.curvature.searching import LineSearching
 from descend.methods.curvature.steihaug import steihaug
 
@@ -62,13 +62,15 @@ class NewtonCG(LineSearching):
     def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
         value, pieces, product = objective.hessian()
         if self._nowhere(value, *pieces):
-            return value, value, torch.cat([g.reshape(-1) for g in pieces])
+            return value, value, flat(pieces)
         kept, h = self.kept, self.param_groups[0]
         norm = math.sqrt(sum(float(g.square().sum()) for g in pieces))
         first = kept.setdefault("first", norm)
         most = min(h["most_products"], 2 * objective.count)
-        direction = steihaug(pieces, product, objective, tolerance=forcing(norm, first), most=most).vector
-        g = torch.cat([x.reshape(-1) for x in pieces])
+        direction = steihaug(
+            flat(pieces), product, objective, tolerance=forcing(norm, first), most=most
+        ).vector
+        g = flat(pieces)
         del product, pieces
         slope = float(g @ direction)
         if not slope < 0:
@@ -110,36 +112,40 @@ class TrustRegion(Deterministic):
             if self._nowhere(value, *pieces):
                 if self.ended is not None and self.ended.outcome == MINIMUM and self.indefinite:
                     return self._off_a_saddle(objective, value, pieces, product)
-                return value, value, torch.cat([x.reshape(-1) for x in pieces])
+                return value, value, flat(pieces)
             norm = math.sqrt(sum(float(x.square().sum()) for x in pieces))
             first = kept.setdefault("first", norm)
             far = math.sqrt(sum(float(p.square().sum()) for p in objective.parameters))
             radius = kept.setdefault("radius", h["radius"] or max(far, 1.0))
             most = min(h["most_products"], 2 * objective.count)
-            step = steihaug(pieces, product, objective, radius, tolerance=forcing(norm, first), most=most)
+            step = steihaug(
+                flat(pieces), product, objective, radius, tolerance=forcing(norm, first), most=most
+            )
+            p, gain, edge = step.vector, step.gain, step.edge
             # The graph is of tensors that move now: where the step is refused, it is made anew.
-            g = torch.cat([x.reshape(-1) for x in pieces])
-            del product, pieces
+            g = flat(pieces)
+            del product, pieces, step
             eps, origin = self._eps(g), objective.point()
-            length = float(torch.linalg.vector_norm(step.vector))
-            objective.step(step.vector)
+            length = float(torch.linalg.vector_norm(p))
+            objective.step(p)
             new, gradient = objective.gradient()
             walled |= not math.isfinite(new)
             actual = value - new
-            if max(abs(actual), step.gain) <= noise(value, eps):  # rounding: the slopes tell
-                actual = -0.5 * (float(g @ step.vector) + float(gradient @ step.vector))
-            ratio = actual / step.gain if step.gain > 0 and math.isfinite(actual) else -1.0
+            if max(abs(actual), gain) <= noise(value, eps):  # rounding: the slopes tell
+                actual = -0.5 * (float(g @ p) + float(gradient @ p))
+            ratio = actual / gain if gain > 0 and math.isfinite(actual) else -1.0
             if ratio < 0.25:
                 kept["radius"] = 0.25 * length
-            elif ratio > 0.75 and step.edge:
+            elif ratio > 0.75 and edge:
                 kept["radius"] = 2 * radius
             if ratio > 1e-4:
                 self._resting(value, new, gradient)
                 return value, new, gradient
             objective.move(origin)
-            if length <= eps * max(far, eps) or step.gain == 0:
+            if length <= eps * max(far, eps) or gain == 0:
                 self.ended = self._verdict(value, g, walled)
                 return value, value, g
+            del p, g, gradient, origin  # before as many are made again
 
     def _off_a_saddle(
         self, objective: Objective, value: float, gradient: list[Tensor], product: Product
@@ -150,26 +156,27 @@ class TrustRegion(Deterministic):
         are different eigenvalues.
         """
         generator = torch.Generator().manual_seed(0)
-        noise = [torch.randn(g.shape, generator=generator, dtype=g.dtype).to(g) for g in gradient]
+        noise = torch.randn(objective.count, generator=generator, dtype=gradient[0].dtype).to(
+            gradient[0].device
+        )
         most = min(self.param_groups[0]["most_products"], 2 * objective.count)
         found = steihaug(noise, product, objective, 1e300, tolerance=1e-6, most=most).negative
-        flat = torch.cat([g.reshape(-1) for g in gradient])
-        del product
+        del product, noise
         if found is None:
-            return value, value, flat
+            return value, value, flat(gradient)
         length = self.kept.get("radius", 1.0)
         found.mul_(1 / float(torch.linalg.vector_norm(found)))
         origin = objective.point()
         for _ in range(30):
             objective.step(found, length)
-            new, there = objective.gradient()
+            new, beyond = objective.gradient()
             if math.isfinite(new) and new < value:
                 self.ended = None
                 self.kept["flattest"] = math.inf
-                return value, new, there
+                return value, new, beyond
             objective.move(origin)
             length /= 4
-        return value, value, flat
+        return value, value, flat(gradient)
 
 
 class GaussNewton(TrustRegion):

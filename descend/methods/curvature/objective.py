@@ -83,7 +83,7 @@ class Objective:
         """Return the loss and its gradient (n,) where the parameters are."""
         if self.known is not None:
             value, self.known = self.known, None
-            return value, _flat([torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters])
+            return value, flat([torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters])
         self.evaluations += 1
         self._forget()
         with torch.enable_grad():
@@ -94,7 +94,7 @@ class Objective:
             else:
                 found = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
                 self._forget()
-        return float(loss.detach()), _flat(found)
+        return float(loss.detach()), flat(found)
 
     def _forget(self) -> None:
         """Let gradients go that are of no use any more."""
@@ -261,7 +261,8 @@ def _scalar(loss: Tensor) -> None:
         raise DataError("a closure that returns the loss, one number", came, "return a mean over the batch")
 
 
-def _flat(tensors: Sequence[Tensor]) -> Tensor:
+def flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Return tensors as one vector (n,), a copy."""
     return torch.cat([x.detach().reshape(-1) for x in tensors])
 
 

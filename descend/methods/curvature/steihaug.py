@@ -1,7 +1,6 @@
 """The model's minimum, by conjugate gradients that need products with the curvature alone."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +29,7 @@ class Step:
 
 
 def steihaug(
-    gradient: Sequence[Tensor],
+    gradient: Tensor,
     product: Product,
     objective: Objective,
     radius: float = math.inf,
@@ -45,14 +44,14 @@ def steihaug(
     returns some of it.
 
     Args:
-        gradient: g, in the parameters' shapes; it is not changed.
+        gradient: g (n,); its memory is used.
         product: v (n,) → Hv, in the parameters' shapes.
         objective: knows the shapes.
         radius: of the trust region.
         tolerance: where the residual is this share of ‖g‖ it ends.
         most: products.
     """
-    r = torch.cat([g.reshape(-1) for g in gradient])
+    r = gradient
     p, d = torch.zeros_like(r), -r
     r_pieces = objective.pieces(r)
     squared = first = float(r @ r)
