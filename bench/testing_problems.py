@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="draw the performance profile into this SVG")
     options = parser.parse_args()
     print(f"{len(TESTING_PROBLEMS)} problems; torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    print(f"{'':26}{'met':>5}{'median evaluations until met':>31}{'missed'}")
+    print(f"{'':26}{'met':>5}{'median evaluations until met':>31}  missed")
     solved: dict[str, dict[str, int]] = {}
     for solver in options.only:
         own: dict[str, int] = {}

@@ -18,13 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import method_pictures as pictures
 
-from descend.methods import CURVATURE, TABLE
+from descend.methods import CURVATURE, LAYERED, TABLE
 from descend.methods.families import FAMILIES
 from descend.methods.modifiers import MODIFIERS
 from descend.methods.page import linked, page
 
 FOLDER = Path(__file__).parent / "methods"
-METHODS = {**TABLE, **CURVATURE}
+DRAWN = {**TABLE, **CURVATURE}
+METHODS = {**DRAWN, **LAYERED}
 ABOUT = {
     "gradient and momentum": "Where the gradient points, and what is remembered of it.",
     "adaptive": "Steps of each coordinate's own length, measured by its recent gradients.",
@@ -32,6 +33,7 @@ ABOUT = {
     "matrix": "A weight matrix is taken as a matrix, not as a list of numbers.",
     "no rate to tune": "The rate is found on the way.",
     "frugal": "Less memory than Adam's eight bytes a parameter.",
+    "natural gradient": "How far a step changes what the network says, not how far its parameters go.",
     "curvature": "All examples in every step, and the minimum to the last digit: fits, and small networks.",
     "stochastic curvature": "An estimate of the Hessian's diagonal beside the gradient.",
 }
@@ -44,6 +46,8 @@ def picture_of(name: str) -> Path:
 
 def page_text(name: str) -> str:
     """Return the text of a method's page."""
+    if name not in DRAWN:  # it looks at layers, of which a valley has none
+        return page(name).markdown()
     said = pictures.told(picture_of(name).read_text(encoding="utf-8"))[0]
     return page(name).markdown(
         f"![The path of {METHODS[name].__name__}](pictures/{name}.svg)\n\n<sub>{said}</sub>"
@@ -101,7 +105,7 @@ def main() -> None:
     asked = parser.parse_args().pictures
     torch.set_num_threads(1)
     picture_of("").parent.mkdir(parents=True, exist_ok=True)
-    for name, cls in METHODS.items():
+    for name, cls in DRAWN.items():
         if not picture_of(name).exists() or (asked is not None and (not asked or name in asked)):
             found = pictures.tuned(cls)
             picture_of(name).write_text(pictures.drawn(cls, found), encoding="utf-8")

@@ -22,12 +22,11 @@ from descend.descent.outcome import Outcome
 from descend.descent.precision import in_precision, resolve_precision
 from descend.descent.record import Record
 from descend.descent.schedules import Schedules
-from descend.descent.settings import resolve_settings
+from descend.descent.settings import hyperparameters_for, resolve_settings
 from descend.descent.state import State
 from descend.descent.until import Until
 from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
-from descend.methods import method as method_class
 from descend.methods import optimizer
 from descend.methods.curvature.deterministic import Deterministic, Ended
 from descend.methods.curvature.objective import differentiable
@@ -94,13 +93,7 @@ class Descent:
         self.parameters: list[Tensor] = [p for _, p in named]
         # What makes up the function's values: these very tensors change in place, so the list stays true.
         self._values = {k: v.detach() for k, v in self.function.state_dict().items()}
-        cls = method_class(self.settings.method)
-        given = dict(self.settings.hyperparameters)
-        if self.settings.lr is not None:
-            given["lr"] = self.settings.lr
-        if not problem.has_data and "weight_decay" in cls.defaults:
-            # Decay holds back what is learned from examples; on a bare function it moves the minimum.
-            given.setdefault("weight_decay", 0.0)
+        given = hyperparameters_for(problem, self.settings)
         self.method = optimizer(self.settings.method, self.function, show=False, **given)
         self._base = [self._hyperparameters(g) for g in self.method.param_groups]
         self.schedule = Schedules(self.settings.schedule, self.settings.warmup)

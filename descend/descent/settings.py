@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from descend.errors import UsageError, nearest
-from descend.functions.problem import Settings
+from descend.functions.problem import Problem, Settings
 from descend.methods import method as method_class
 from descend.methods.curvature.deterministic import Deterministic
+from descend.methods.kfac import KFAC
 
 
 def resolve_settings(settings: Settings, method: str | None, changes: Mapping[str, Any]) -> Settings:
@@ -46,3 +47,17 @@ def resolve_settings(settings: Settings, method: str | None, changes: Mapping[st
     if settings.lr is not None and not (settings.lr >= 0 and math.isfinite(settings.lr)):
         raise UsageError("a learning rate of at least 0", repr(settings.lr), "give one, such as 0.001")
     return settings
+
+
+def hyperparameters_for(problem: Problem, settings: Settings) -> dict[str, Any]:
+    """Return what a problem's method is made with: what was set, and what follows from the problem."""
+    cls = method_class(settings.method)
+    given = dict(settings.hyperparameters)
+    if settings.lr is not None:
+        given["lr"] = settings.lr
+    if not problem.has_data and "weight_decay" in cls.defaults:
+        # Decay holds back what is learned from examples; on a bare function it moves the minimum.
+        given.setdefault("weight_decay", 0.0)
+    if issubclass(cls, KFAC):
+        given = {**cls.for_loss(problem.loss_name), **given}
+    return given

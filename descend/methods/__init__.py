@@ -19,6 +19,7 @@ from descend.methods.curvature.least_squares import LevenbergMarquardt
 from descend.methods.curvature.newton import GaussNewton, Newton, NewtonCG
 from descend.methods.frugal import CAME, Adafactor, AdamMini, GaLore
 from descend.methods.gradient import SGD, Momentum, Nesterov
+from descend.methods.kfac import KFAC
 from descend.methods.layerwise import LAMB, LARS
 from descend.methods.method import Method
 from descend.methods.muon import Muon, NorMuon
@@ -56,6 +57,9 @@ CURVATURE: dict[str, type[Deterministic]] = {
 }
 """Every method that asks for the loss in more places than one, by its name."""
 
+LAYERED: dict[str, type[KFAC]] = {"kfac": KFAC}
+"""Every method that looks at a network's layers, and so is made from a module, by its name."""
+
 _SHORT = {"lm": "levenbergmarquardt", "cg": "conjugategradients", "gn": "gaussnewton"}
 
 
@@ -67,7 +71,7 @@ def names() -> list[str]:
         >>> "adamw" in descend.methods.names()
         True
     """
-    return [*TABLE, *CURVATURE]
+    return [*TABLE, *CURVATURE, *LAYERED]
 
 
 def method(name: str) -> type[Method] | type[Deterministic]:
@@ -82,8 +86,9 @@ def method(name: str) -> type[Method] | type[Deterministic]:
     """
     plain = name.lower().replace("-", "").replace("_", "")
     plain = _SHORT.get(plain, plain)
-    if plain in CURVATURE:
-        return CURVATURE[plain]
+    for others in (CURVATURE, LAYERED):
+        if plain in others:
+            return others[plain]
     if plain not in TABLE:
         raise UsageError("the name of a method", repr(name), nearest(name, names()))
     return TABLE[plain]
@@ -144,7 +149,8 @@ def optimizer(
     if cls.suggested is not None:
         hyperparameters = {**cls.suggested(hyperparameters), **hyperparameters}
     groups, _ = routing.routed(cls, model, hyperparameters, routes)
-    opt = cls(groups, **hyperparameters)
+    layers = {"model": model} if issubclass(cls, KFAC) and isinstance(model, nn.Module) else {}
+    opt = cls(groups, **layers, **hyperparameters)
     opt.routing = tuple(routing.table(opt))
     if show and len(groups) > 1:
         print(routing.written(opt.routing))
@@ -156,8 +162,10 @@ __all__ = [
     "ASGD",
     "CAME",
     "CURVATURE",
+    "KFAC",
     "LAMB",
     "LARS",
+    "LAYERED",
     "LBFGS",
     "SGD",
     "SOAP",

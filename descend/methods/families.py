@@ -8,6 +8,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "no rate to tune": ("rate_free",),
     "frugal": ("frugal",),
     "stochastic curvature": ("stochastic_curvature",),
+    "natural gradient": ("kfac",),
     "curvature": ("curvature",),
 }
 """Each family's modules, or folder, of :mod:`descend.methods`, in the order in which families are told."""

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from descend.methods import CURVATURE, TABLE
+from descend.methods import CURVATURE, LAYERED, TABLE
 from descend.methods.families import FAMILIES
 from descend.methods.page import linked, page
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "methods"
-METHODS = {**TABLE, **CURVATURE}
+DRAWN = {**TABLE, **CURVATURE}
+METHODS = {**DRAWN, **LAYERED}
 ANEW = "run: python docs/write_methods.py"
 
 methods = pytest.mark.parametrize("name", list(METHODS))
@@ -43,11 +44,11 @@ def test_a_page_is_complete(name: str) -> None:
 @methods
 def test_a_page_is_what_the_docstring_says(name: str, writer) -> None:
     file = FOLDER / f"{name}.md"
-    assert file.exists() and writer.picture_of(name).exists(), ANEW
+    assert file.exists() and (name not in DRAWN or writer.picture_of(name).exists()), ANEW
     assert file.read_text(encoding="utf-8") == writer.page_text(name), ANEW
 
 
-@methods
+@pytest.mark.parametrize("name", list(DRAWN))
 def test_a_picture_shows_what_the_method_does(name: str, writer) -> None:
     picture = writer.picture_of(name).read_text(encoding="utf-8")
     assert len(picture.encode()) <= 25_000
@@ -61,7 +62,7 @@ def test_a_picture_shows_what_the_method_does(name: str, writer) -> None:
 def test_the_index_is_current_and_nothing_is_left_over(writer) -> None:
     assert (FOLDER / "README.md").read_text(encoding="utf-8") == writer.index_text(), ANEW
     assert {p.stem for p in FOLDER.glob("*.md")} == {*METHODS, "README"}, ANEW
-    assert {p.stem for p in FOLDER.glob("pictures/*")} == set(METHODS), ANEW
+    assert {p.stem for p in FOLDER.glob("pictures/*")} == set(DRAWN), ANEW
 
 
 def test_links_resolve() -> None:
