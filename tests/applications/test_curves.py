@@ -297,3 +297,11 @@ def descend_problem(target):
     from descend.applications.targets import problem_from_target
 
     return problem_from_target(target, model=DECAY)
+
+
+def test_the_report_begins_with_the_parameters_and_their_errors():
+    run = descend.fit(curve_problem("d.csv", model=DECAY), out="r")
+    page = Path("r/report.html").read_text(encoding="utf-8")
+    for one in run.facts["estimates"]:
+        assert f"<dt>{one['name']}</dt>" in page
+        assert f"± {one['error']:.4g}" in page

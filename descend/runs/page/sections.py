@@ -18,6 +18,10 @@ TONES = {
 }
 
 
+MOST_ESTIMATES = 12
+"""How many parameters with their standard errors stand at the head of a report."""
+
+
 def outcome(facts: dict[str, Any]) -> tuple[str, str, str]:
     """Return how the descent ended: its name, its sentence, and its tone (good, done, warn or bad)."""
     ending = facts.get("outcome") or {}
@@ -72,6 +76,9 @@ def key_figures(facts: dict[str, Any], drawn: list[dict[str, Any]]) -> list[tupl
                 under += " never learned from"
             value = _metric_value(metric, metrics[f"{metric}/{part}"])
             found.append((f"{part.capitalize()} {metric_name(metric)}", value, under))
+    for one in (facts.get("estimates") or [])[:MOST_ESTIMATES]:
+        under = f"± {one['error']:.4g}" if math.isfinite(one["error"]) else "not determined by the data"
+        found.append((one["name"], f"{one['value']:.6g}", under))
     if "loss" in facts and facts.get("outcome"):
         loss, validation, name = facts["loss"], facts.get("validation_loss"), facts.get("loss_name")
         where = f"at the best step, {best:,}" if isinstance(best, int) else None
