@@ -4,8 +4,10 @@ They read a method's class as a dataclass: its hyperparameters are the construct
 stands here. The class that carries the transform is none itself (PEP 681), hence the two.
 """
 
+import inspect
+import typing
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from torch.optim import Optimizer
 
@@ -18,6 +20,17 @@ def _keyword(*, default: Any, kw_only: bool, alias: str | None = None) -> Any:
 class _Transformed(Optimizer):
     routing: tuple[dict[str, Any], ...] = ()
     """Which parameter goes which way, where ``descend.optimizer`` sorted them: see :func:`.routing.table`."""
+
+
+def declared(cls: type) -> dict[str, Any]:
+    """Return the hyperparameters that a class declares itself: ``lr: float = 1e-3``, by name."""
+    kinds = inspect.get_annotations(cls)
+    for_all = {name for name, kind in kinds.items() if ClassVar in (kind, typing.get_origin(kind))}
+    return {
+        name: cls.__dict__[name]
+        for name in kinds
+        if name in cls.__dict__ and name not in for_all and not name.startswith("_")
+    }
 
 
 class Constructor(_Transformed):

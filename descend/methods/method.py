@@ -9,7 +9,6 @@ everything else is here::
 """
 
 import inspect
-import typing
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -23,7 +22,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 from descend.errors import UsageError, nearest
 from descend.methods import capturing, evaluating, gathering, loss_scaling, modifiers, same_again, storing
 from descend.methods.checks import check_group
-from descend.methods.constructor import Constructor
+from descend.methods.constructor import Constructor, declared
 from descend.methods.executors import foreach, fused, reference
 from descend.methods.families import family_of
 from descend.methods.gathering import by_form, moving_of
@@ -129,12 +128,7 @@ class Method(Constructor):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = {
-            name: cls.__dict__[name]
-            for name, kind in inspect.get_annotations(cls).items()
-            if typing.get_origin(kind) is not ClassVar and kind is not ClassVar and name in cls.__dict__
-        }
-        cls.defaults = {**getattr(cls, "defaults", {}), **own}
+        cls.defaults = {**getattr(cls, "defaults", {}), **declared(cls)}
         cls.defaults.setdefault("maximize", False)
         if "rule" in cls.__dict__:  # a subclass of a method has it already
             cls.base = cls.rule

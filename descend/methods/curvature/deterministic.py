@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import typing
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,8 +12,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.errors import UsageError, nearest
+from descend.methods.constructor import declared
 from descend.methods.curvature.line_search import noise
-from descend.methods.curvature.objective import Objective
+from descend.methods.curvature.objective import Objective, norm_of
 
 
 @dataclass(frozen=True)
@@ -88,14 +88,7 @@ class Deterministic(_Transformed):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = {
-            name: cls.__dict__[name]
-            for name, kind in inspect.get_annotations(cls).items()
-            if name in cls.__dict__
-            and not name.startswith("_")
-            and ClassVar not in (kind, typing.get_origin(kind))
-        }
-        cls.defaults = {**getattr(cls, "defaults", {}), **own}
+        cls.defaults = {**getattr(cls, "defaults", {}), **declared(cls)}
         cls.summary = (inspect.getdoc(cls) or "").partition("\n")[0]
 
     def __init__(self, params: Any, **hyperparameters: Any):
@@ -221,7 +214,7 @@ class Deterministic(_Transformed):
     def _verdict(self, value: float, gradient: Tensor, walled: bool = False) -> Ended:
         """Say what a point is from which no way leads down."""
         eps, largest = self._eps(gradient), self.kept.get("largest", abs(value))
-        far = math.sqrt(sum(float(p.detach().square().sum()) for p in self._parameters()))
+        far = norm_of([p.detach() for p in self._parameters()])
         steep = float(torch.linalg.vector_norm(gradient)) * far
         # What the gradient may be but for roundings: those of residuals as large as the first ones.
         if self._nothing(value, eps) or steep <= max(

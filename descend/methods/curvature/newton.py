@@ -9,7 +9,7 @@ from torch import Tensor
 
 from descend.methods.curvature.deterministic import MINIMUM, Deterministic
 from descend.methods.curvature.line_search import Place, noise
-from descend.methods.curvature.objective import Objective, Product, flat
+from descend.methods.curvature.objective import Objective, Product, flat, norm_of
 from descend.methods.curvature.searching import LineSearching
 from descend.methods.curvature.steihaug import steihaug
 
@@ -64,7 +64,7 @@ class NewtonCG(LineSearching):
         if self._nowhere(value, *pieces):
             return value, value, flat(pieces)
         kept, h = self.kept, self.param_groups[0]
-        norm = math.sqrt(sum(float(g.square().sum()) for g in pieces))
+        norm = norm_of(pieces)
         first = kept.setdefault("first", norm)
         most = min(h["most_products"], 2 * objective.count)
         direction = steihaug(
@@ -113,9 +113,9 @@ class TrustRegion(Deterministic):
                 if self.ended is not None and self.ended.outcome == MINIMUM and self.indefinite:
                     return self._off_a_saddle(objective, value, pieces, product)
                 return value, value, flat(pieces)
-            norm = math.sqrt(sum(float(x.square().sum()) for x in pieces))
+            norm = norm_of(pieces)
             first = kept.setdefault("first", norm)
-            far = math.sqrt(sum(float(p.square().sum()) for p in objective.parameters))
+            far = norm_of(objective.parameters)
             radius = kept.setdefault("radius", h["radius"] or max(far, 1.0))
             most = min(h["most_products"], 2 * objective.count)
             step = steihaug(

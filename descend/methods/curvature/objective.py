@@ -1,5 +1,6 @@
 """A loss as a function of one vector: its value, its gradient and its curvature, wherever a method asks."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -259,6 +260,11 @@ def _scalar(loss: Tensor) -> None:
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         came = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
         raise DataError("a closure that returns the loss, one number", came, "return a mean over the batch")
+
+
+def norm_of(tensors: Sequence[Tensor]) -> float:
+    """Return the norm of tensors taken as one vector, without making it."""
+    return math.sqrt(sum(float(x.square().sum()) for x in tensors))
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
