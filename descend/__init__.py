@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from descend.functions.curvature import Curvature
     from descend.functions.measures import Metric
     from descend.functions.problem import Problem, Settings
+    from descend.landscapes.landscape import landscape
+    from descend.landscapes.seen import Landscape
     from descend.methods import (
         ADOPT,
         ASGD,
@@ -111,6 +113,7 @@ _PLACES = {
     "Newton": "methods",
     "NewtonCG": "methods",
     "LARS": "methods",
+    "Landscape": "landscapes.seen",
     "LaProp": "methods",
     "Lion": "methods",
     "Method": "methods",
@@ -149,6 +152,7 @@ _PLACES = {
     "diagnose": "diagnosing.diagnose",
     "fit": "runs.fit",
     "inspect": "diagnosing.inspect",
+    "landscape": "landscapes.landscape",
     "methods": "methods",
     "optimizer": "methods",
     "watch": "diagnosing.watch",
@@ -185,6 +189,7 @@ __all__ = [
     "GaLore",
     "GaussNewton",
     "LaProp",
+    "Landscape",
     "LevenbergMarquardt",
     "Lion",
     "Method",
@@ -223,6 +228,7 @@ __all__ = [
     "diagnose",
     "fit",
     "inspect",
+    "landscape",
     "methods",
     "optimizer",
     "watch",

@@ -11,7 +11,7 @@ alike.
 goes on to the last digit; standard errors follow from the same derivatives.
 
 Change first: ``--start``, which is 1 for each parameter that it does not name: a start of the right size
-finds the minimum where others find a worse one, or none.
+finds the minimum where others find a worse one, or none. Then ``--sigma``, where some rows are surer.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,7 @@ def curve_problem(
     *,
     model: str,
     start: Mapping[str, float] | None = None,
+    sigma: str | None = None,
     seed: int = 0,
 ) -> Problem:
     """Return the problem of fitting a formula's parameters to a table.
@@ -39,10 +40,13 @@ def curve_problem(
         target: the column that the formula is to give, where it has no left side.
         model: the formula: ``"y = a*exp(-b*x) + c"``.
         start: where parameters begin; 1 for those that it does not name.
+        sigma: the column with the standard error of each row's left side: rows count by it. Only the
+            proportions matter; the residuals tell how large errors are.
         seed: without effect.
 
     Raises:
-        DataError: where the file cannot be read, a column is missing or there are fewer rows than parameters.
+        DataError: where the file cannot be read, a column is missing, an error is not above 0 or there are
+            fewer rows than parameters.
         UsageError: where the formula is none, or names and start do not fit.
     """
     path = Path(path)
@@ -65,13 +69,13 @@ def curve_problem(
                 "a start for a parameter of the formula", name, nearest(name, [*formula.parameters])
             )
     columns = list(dict.fromkeys((*formula.inputs, *formula.targets)))
-    rows = numbers(table, columns)
+    rows = numbers(table, columns if sigma is None else [*columns, sigma])
     whole = rows.isfinite().all(1)
     notes = []
     if not bool(whole.all()):
         notes.append(f"{int((~whole).sum())} of {len(rows)} rows are left out: a number is missing")
         rows = rows[whole]
-    y = formula.target(dict(zip(columns, rows.unbind(1), strict=True)))
+    y = formula.target(dict(zip(columns, rows.unbind(1)[: len(columns)], strict=True)))
     x = rows[:, : len(formula.inputs)]
     if len(rows) < len(formula.parameters):
         raise DataError(
@@ -80,6 +84,13 @@ def curve_problem(
     if wrong := int((~y.isfinite()).sum()):
         came = f"NaN or infinity in {wrong} of {len(y)} rows"
         raise DataError(f"finite numbers for {formula.left}", came, "leave such rows out")
+    train = (x, y)
+    if sigma is not None:
+        errors = rows[:, -1]
+        if wrong := int((errors <= 0).sum()):
+            came = f"{wrong} of {len(y)} that are not"
+            raise DataError(f"errors above 0 in the column {sigma}", came, "leave such rows out")
+        train = (x, 1 / errors, y / errors)
     begin = {name: float(given.get(name, 1.0)) for name in formula.parameters}
     curve = Curve(formula, begin)
     if wrong := int((~curve(x).isfinite()).sum()):
@@ -87,8 +98,8 @@ def curve_problem(
     return Problem(
         curve,
         "mse",
-        train=(x, y),
-        metric="r2",
+        train=train,
+        metric="r2" if sigma is None else None,
         name=path.stem,
         reader=CurveReader(formula.text, tuple(columns), formula.left or ""),
         settings=Settings(
@@ -99,6 +110,7 @@ def curve_problem(
             "kind": "curve",
             "formula": formula.text,
             "start": begin,
+            "sigma": sigma,
             "rows": len(rows),
             "sha256": digest,
             "notes": notes,

@@ -50,8 +50,8 @@ def problem_from_target(
             or ``file.py:name``, where ``name`` is a ``Problem`` or a function that returns one.
         target_column: the column of a table to predict.
         seed: draws the parts of the data and the initial parameters.
-        options: what else that kind of problem takes: ``model`` and ``start`` for a curve through a table's
-            points; ``task``, ``metric`` and ``log`` for a table, ``skip_unreadable`` for pictures,
+        options: what else that kind of problem takes: ``model``, ``start`` and ``sigma`` for a curve through
+            a table's points; ``task``, ``metric`` and ``log`` for a table, ``skip_unreadable`` for pictures,
             ``context`` and ``vocabulary`` for a text, ``user``, ``item`` and ``time`` for a table of ratings,
             ``dimension`` and the like for surfaces, and the parameters of a person's own function.
 
@@ -115,8 +115,11 @@ def _from_path(target: str, column: str | None, seed: int, options: dict[str, An
         curve = import_module("descend.applications.curves").curve_problem
         _known_options(curve, options, "a curve")
         return curve(path, column, seed=seed, **options)
-    if "start" in options:
-        raise UsageError("--model with the curve that --start is for", "none", "add --model 'y = a*x + b'")
+    for name in ("start", "sigma"):
+        if name in options:
+            raise UsageError(
+                f"--model with the curve that --{name} is for", "none", "add --model 'y = a*x + b'"
+            )
     if "user" in options or "item" in options:
         ratings = import_module("descend.applications.recommendation").recommendation_problem
         _known_options(ratings, options, "a table of ratings")

@@ -67,6 +67,10 @@ def fit(
             metavar="NAME=X", help="A curve: where a parameter begins [default: 1]; may be repeated."
         ),
     ] = None,
+    sigma: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="A curve: the standard error of each row, by which it counts."),
+    ] = None,
     method: Annotated[
         str | None, typer.Option(metavar="NAME", help="A variant of descent; `descend methods` lists them.")
     ] = None,
@@ -215,6 +219,7 @@ def fit(
                 "time": time,
                 "model": model,
                 "start": starts("--start", start or ()) or None,
+                "sigma": sigma,
             },
             out,
             bounds={

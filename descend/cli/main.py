@@ -21,6 +21,8 @@ from descend.cli import (
     fit,
     generate,
     inspect,
+    lab,
+    landscape,
     methods,
     predict,
     recommend,
@@ -56,6 +58,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "watch": watch.watch,
     "diagnose": diagnose.diagnose,
     "inspect": inspect.inspect,
+    "landscape": landscape.landscape,
+    "lab": lab.lab,
     "corpus": corpus.corpus,
 }
 # A watched script has arguments of its own, which come behind its name and are not looked at.

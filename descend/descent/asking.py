@@ -33,7 +33,11 @@ def objective_of(descent: Descent, loss: Tensor) -> Objective:
         if of is mse:
             parts["residuals"] = lambda: difference(function(*inputs), target)
     found = Objective(
-        descent.parameters, lambda: descent.gradient(again=True), loss=undifferentiated, **parts
+        descent.parameters,
+        lambda: descent.gradient(again=True),
+        loss=undifferentiated,
+        function=descent.function,
+        **parts,
     )
     found.known = float(loss)
     return found

@@ -24,6 +24,7 @@ from descend.descent.record import Record
 from descend.descent.schedules import Schedules
 from descend.descent.settings import hyperparameters_for, resolve_settings
 from descend.descent.state import State
+from descend.descent.trajectory import Trajectory
 from descend.descent.until import Until
 from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
@@ -46,6 +47,7 @@ class Descent:
     Attributes:
         function: the descent's own function.
         computed: the same, as it is called: in the precision of the settings.
+        names: of the parameters that are descended.
         method: the method, a ``torch.optim.Optimizer``.
         steps: updates taken so far.
         seconds: time spent descending so far.
@@ -89,7 +91,7 @@ class Descent:
         )
         self.computed = in_precision(self.function, self.settings.precision)
         named = [(n, p) for n, p in self.function.named_parameters() if p.requires_grad]
-        self._names = [n for n, _ in named]
+        self.names = [n for n, _ in named]
         self.parameters: list[Tensor] = [p for _, p in named]
         # What makes up the function's values: these very tensors change in place, so the list stays true.
         self._values = {k: v.detach() for k, v in self.function.state_dict().items()}
@@ -146,7 +148,7 @@ class Descent:
         graph = self.method.needs_graph and not again
         if not graph:
             return self._backward(False, again)
-        with differentiable():
+        with differentiable(self.function):
             loss = self._backward(True, again)
         assert isinstance(self.method, Curved)
         self.method.estimate()  # before the gradients are clipped
@@ -282,6 +284,7 @@ class Descent:
         checkpoint: Callable[[], None] | None = None,
         checkpoint_seconds: float = 10.0,
         evaluate_every: int | None = None,
+        trajectory: Trajectory | None = None,
     ) -> Outcome:
         """Descend until something says stop.
 
@@ -293,6 +296,7 @@ class Descent:
             checkpoint_seconds: how often at the most.
             evaluate_every: steps between evaluations on the validation data; by default once an epoch,
                 seldomer where that would take more than a few percent of the time.
+            trajectory: keeps where it was on its way.
 
         Returns:
             How it ended. The parameters are those of the last step; :attr:`best` has the best.
@@ -302,7 +306,8 @@ class Descent:
         """
         if until == Until():
             raise UsageError("a bound", "none", "give Until(steps=...) or Until(seconds=...)")
-        loop = Loop(self, until, record, observers, checkpoint, checkpoint_seconds, evaluate_every)
+        given = record, observers, checkpoint, checkpoint_seconds, evaluate_every, trajectory
+        loop = Loop(self, until, *given)
         with self._own_random():
             return loop.run()
 
@@ -377,7 +382,7 @@ class Descent:
             step=self.steps,
             seconds=self.seconds,
             function=dict(self.function.named_parameters()) | dict(self.function.named_buffers()),
-            kept={n: dict(state[p]) for n, p in zip(self._names, self.parameters, strict=True) if p in state}
+            kept={n: dict(state[p]) for n, p in zip(self.names, self.parameters, strict=True) if p in state}
             | {"": self.method.kept_for_all()},
             hyperparameters=self._base,
             data=self.batches.state(),
@@ -414,7 +419,7 @@ class Descent:
         self.method.state.clear()
         if isinstance(self.method, Deterministic):
             self.method.known = None
-        for name, p in zip(self._names, self.parameters, strict=True):
+        for name, p in zip(self.names, self.parameters, strict=True):
             if name in state.kept:
                 self.method.state[p] = {
                     k: v.to(self.device) if isinstance(v, Tensor) else v for k, v in state.kept[name].items()

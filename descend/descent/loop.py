@@ -13,6 +13,7 @@ from torch import Tensor
 from descend.descent.observe import Observer, Progress
 from descend.descent.outcome import Outcome
 from descend.descent.record import Record
+from descend.descent.trajectory import Trajectory
 from descend.descent.until import Until
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SMOOTHING = 0.98
 """The loss that is shown averages some fifty steps."""
+
+FLUSH = 0.15
+"""Seconds after which what was recorded is handed on: whoever follows a run sees it six times a second."""
 
 LOSSES_AT_ONCE = 16
 """Off the CPU, how many losses are fetched together."""
@@ -37,14 +41,17 @@ class Loop:
         checkpoint: Callable[[], None] | None,
         checkpoint_seconds: float,
         evaluate_every: int | None,
+        trajectory: Trajectory | None = None,
     ):
         self.descent, self.until, self.record = descent, until, record
+        self.trajectory = trajectory
         self.observers, self.checkpoint, self.checkpoint_seconds = observers, checkpoint, checkpoint_seconds
         self.evaluate_every = evaluate_every or self._seldom_enough()
         self.started = time.perf_counter() - descent.seconds
         self.now = descent.seconds
         self._looked = (self.now, descent.steps)
         self._saved = self.now
+        self._due = [self.now for _ in observers]
         # Asking a GPU for a loss waits for everything that was launched; on the CPU it costs nothing.
         self.wait = 1 if descent.device.type == "cpu" or descent.exact else LOSSES_AT_ONCE
         self.pending: list[Any] = []
@@ -69,6 +76,8 @@ class Loop:
         outcome: Outcome | None = None
         if d.problem.chance is not None and not d.steps and self.evaluate_every:
             self._evaluate()
+        if self.trajectory is not None:
+            self.trajectory.keep(d.steps, self.now)
         while outcome is None:
             if until.steps is not None and d.steps >= until.steps:
                 outcome = Outcome.OUT_OF_STEPS
@@ -81,6 +90,8 @@ class Loop:
                 d.seconds = self.now = time.perf_counter() - self.started
                 if self.now >= next_tick and not self.pending:
                     next_tick = self._tick()
+                if self.trajectory is not None and self.now >= self.trajectory.due:
+                    self.trajectory.keep(d.steps, self.now)
         return self._end(outcome)
 
     @property
@@ -251,11 +262,13 @@ class Loop:
         if self.checkpoint is not None and self.now - self._saved >= self.checkpoint_seconds:
             self._saved = self.now
             self.checkpoint()
-        if self.observers:
+        if any(self.now >= due for due in self._due):
             now = self._progress()
-            for observer in self.observers:
-                observer.look(d, now)
-        return self.now + min([0.5, *(o.every_seconds for o in self.observers)])
+            for k, observer in enumerate(self.observers):
+                if self.now >= self._due[k]:
+                    observer.look(d, now)
+                    self._due[k] = self.now + observer.every_seconds
+        return min([self.now + FLUSH, *self._due])
 
     def _progress(self) -> Progress:
         d, until = self.descent, self.until
@@ -287,6 +300,8 @@ class Loop:
         d = self.descent
         if self.pending:
             outcome = self._account() or outcome
+        if self.trajectory is not None:
+            self.trajectory.keep(d.steps, self.now)
         if outcome is not Outcome.INTERRUPTED and not outcome.failed:
             if d.problem.validation is not None and self.evaluated_step != d.steps:
                 self._evaluate()

@@ -23,7 +23,7 @@ from descend.diagnosing.finding import WORTH_TELLING, Finding
 from descend.diagnosing.proof import SEEDS, Effect, Laboratory, OutOfTime, Verdict, advance, as_dict
 from descend.diagnosing.ranking import WARNING
 from descend.diagnosing.remedies import NotApplicable, Remedy, remedies
-from descend.errors import DataError, RunError, UsageError
+from descend.errors import DataError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.watching.observations import Observations
 from descend.watching.watcher import Watcher
@@ -153,19 +153,11 @@ _KEPT = ("batch_size", "schedule", "warmup", "clip", "accumulate", "precision")
 
 def _of_run(run: Run) -> tuple[Problem, Settings]:
     """Make the problem of a run anew, with the settings that it had."""
-    from descend.applications.targets import problem_from_target
+    from descend.applications.again import problem_again
 
     facts = run.facts
-    had, code = facts.get("settings") or {}, facts.get("problem")
-    target = f"{code['file']}:{code['name']}" if code else facts.get("target")
-    if target is None:
-        raise RunError(
-            "a run whose problem can be made anew",
-            "one whose problem was made in a Python program",
-            "pass the problem itself: descend.diagnose(problem)",
-        )
-    options = (facts.get("data") or {}).get("options") or {}
-    problem = problem_from_target(target, seed=had.get("seed", 0), **options)
+    had = facts.get("settings") or {}
+    problem = problem_again(facts, "pass the problem itself: descend.diagnose(problem)")
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["hyperparameters"].items()}
     settings = replace(
         problem.settings,

@@ -31,6 +31,7 @@ from descend.functions.data import Batch, Data, Whole, as_data, generator_at
 from descend.functions.lanczos import Eigenvalues, eigenvalues
 from descend.functions.problem import Problem
 from descend.functions.spectrum import Density, Estimate, density, diagonal, trace
+from descend.functions.twice_differentiable import twice_differentiable
 
 LARGEST_DENSE = 10_000
 """Parameters up to which a matrix is written down: 800 MB in float64."""
@@ -229,7 +230,7 @@ class Curvature:
         loader = getattr(getattr(self.data, "loader", None), "generator", None)  # a DataLoader's own
         position = None if loader is None else loader.get_state()
         devices = [self.device.index or 0] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), torch.no_grad(), _twice_differentiable(self._module):
+        with torch.random.fork_rng(devices), torch.no_grad(), twice_differentiable(self._module):
             torch.default_generator.manual_seed(self.seed)
             for device in devices:
                 torch.cuda.default_generators[device].manual_seed(self.seed)
@@ -241,24 +242,6 @@ class Curvature:
                     module.training = training
                 if loader is not None and position is not None:
                     loader.set_state(position)
-
-
-@contextmanager
-def _twice_differentiable(module: nn.Module) -> Iterator[None]:
-    """Keep from kernels that have no second derivative: fused attention, fused recurrent layers."""
-    from torch.backends import cudnn, mkldnn
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    libraries: list[Any] = [cudnn, mkldnn] if any(isinstance(m, nn.RNNBase) for m in module.modules()) else []
-    enabled = [library.enabled for library in libraries]
-    with sdpa_kernel(SDPBackend.MATH):
-        for library in libraries:
-            library.enabled = False
-        try:
-            yield
-        finally:
-            for library, before in zip(libraries, enabled, strict=True):
-                library.enabled = before
 
 
 def _examples(problem: Problem, data: object) -> Data:

@@ -26,7 +26,7 @@ class Curve(nn.Module):
         start: where each parameter begins.
 
     Shape:
-        A tensor (rows, inputs), float64 → (rows,).
+        A tensor (rows, inputs), float64 → (rows,); with weights (rows,) beside it each value times its own.
     """
 
     def __init__(self, formula: Formula, start: Mapping[str, float]):
@@ -36,11 +36,12 @@ class Curve(nn.Module):
             value = torch.tensor(float(start[name]), dtype=torch.float64)
             self.register_parameter(_own(name), nn.Parameter(value))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the curve at rows of inputs."""
         values = {name: getattr(self, _own(name)) for name in self.formula.parameters}
         columns = dict(zip(self.formula.inputs, x.unbind(1), strict=True)) if self.formula.inputs else {}
-        return self.formula(values | columns).expand(len(x))
+        y = self.formula(values | columns).expand(len(x))
+        return y if weight is None else y * weight
 
 
 _TAKEN = {*dir(nn.Module()), "formula"}

@@ -36,6 +36,26 @@ _PAIRS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 """What two numbers must be to each other."""
 
 
+def member(cls: type["Method"], name: str | None) -> type["Method"]:
+    """Return the method of a group of a method's parameters.
+
+    Args:
+        cls: the method.
+        name: of the group's own, the class in lower case; ``None`` for the method itself.
+
+    Raises:
+        UsageError: where it is no method, or none for some of the parameters.
+    """
+    other = cls if name is None else cls.named.get(name)
+    if other is None or (other.alone and other is not cls):
+        raise UsageError(
+            f"a method that takes some of {cls.__name__}'s parameters by their gradients",
+            repr(name),
+            "take another for the group, such as adamw, or this one for all of the parameters",
+        )
+    return other
+
+
 def check_group(cls: type["Method"], group: dict[str, Any]) -> None:
     """Refuse a group with values, or parameters, that its method cannot take."""
     for name in cls.defaults:

@@ -164,7 +164,7 @@ class KFAC(Method):
 
     rule: ClassVar = kfac
     decay: ClassVar = decoupled_decay
-    of_layers: ClassVar = True
+    alone: ClassVar = True
     equation: ClassVar = "w ← w − lr·m,  m ← μm + α·G⁻¹gA⁻¹"
     choices: ClassVar = {"loss": LOSSES, "sharing": (EXPAND, REDUCE)}
     ranges: ClassVar = {

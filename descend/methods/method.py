@@ -21,7 +21,7 @@ from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimize
 
 from descend.errors import UsageError, nearest
 from descend.methods import capturing, evaluating, gathering, loss_scaling, modifiers, same_again, storing
-from descend.methods.checks import check_group
+from descend.methods.checks import check_group, member
 from descend.methods.constructor import Constructor, declared
 from descend.methods.executors import foreach, fused, reference
 from descend.methods.families import family_of
@@ -104,6 +104,8 @@ class Method(Constructor):
     suggested: ClassVar[Callable[[Mapping[str, Any]], Mapping[str, Any]] | None] = None
     """Hyperparameters that were given → more that ``descend.optimizer`` takes where they were not, because
     the class's own defaults are torch's or the authors' and start badly."""
+    alone: ClassVar[bool] = False
+    """Whether it needs more than gradients, so that it is no method for a group of another's parameters."""
     lengthened: ClassVar[Callable[[Tensor, Mapping[str, Any]], float] | None] = None
     """(parameter, hyperparameters) → by how much a step is lengthened for the parameter's shape."""
     equation: ClassVar[str] = ""
@@ -200,10 +202,10 @@ class Method(Constructor):
                 descended by that method instead, from its own defaults.
 
         Raises:
-            UsageError: where a hyperparameter is out of its range, or a parameter not of a shape that the
-                method takes.
+            UsageError: where a hyperparameter is out of its range, a parameter not of a shape that the
+                method takes, or the method none for some of the parameters.
         """
-        cls = self._class(param_group)
+        cls = member(type(self), param_group.get("method"))
         if cls is not type(self):
             param_group = {**cls.defaults, **param_group}
         _add_param_group(self, param_group)

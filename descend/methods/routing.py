@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from descend.errors import UsageError, nearest
 from descend.methods import storing
+from descend.methods.checks import member
 from descend.methods.method import Method
 
 KINDS = ("hidden", "convolution", "embedding", "head", "norm", "vector")
@@ -189,6 +190,8 @@ def _chosen(
         if "method" in route:
             other = method(route["method"])
             route["method"] = other.__name__.lower()
+            if other is not cls:
+                member(cls, route["method"])
             if other is not cls and "maximize" in given:
                 route.setdefault("maximize", given["maximize"])
         for name in matched:

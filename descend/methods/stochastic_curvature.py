@@ -45,6 +45,7 @@ class Curved(_Plumbing):
 
     remember: ClassVar[Callable[..., Any]]
     """``(w, estimate, s, h) → w``: takes an estimate into the state."""
+    alone: ClassVar[bool] = True
     _estimated = False
 
     @property

@@ -18,12 +18,13 @@ from descend.descent.observe import Observer
 from descend.descent.record import Record
 from descend.descent.settings import resolve_settings
 from descend.descent.threads import choose_threads
+from descend.descent.trajectory import Trajectory
 from descend.descent.until import Until
 from descend.errors import DataError, RunError, UsageError
 from descend.functions.problem import Problem, Settings
 from descend.methods.curvature.deterministic import Deterministic
 from descend.runs.ending import finish, now
-from descend.runs.run import Run
+from descend.runs.run import TRAJECTORY, Run
 
 _COMPARED = ("target", "method", "hyperparameters", "settings", "data", "count")
 """What must be the same for a run to be resumed."""
@@ -164,6 +165,10 @@ def _train(
         startup = min(startup, 0.9 * until.seconds)
     descent.seconds += startup
     record = Record(run.folder / "record.db", keep_to=descent.steps)
+    way, path = Trajectory(descent.names, descent.parameters), run.folder / TRAJECTORY
+    if descent.steps and path.exists():
+        with suppress(RunError):  # a picture less
+            way.load(path, descent.steps)
     try:
         _settle_threads(problem, descent, run, threads)
         if descent.steps:
@@ -188,8 +193,10 @@ def _train(
                 observers=[*observers, *([watched] if watched is not None else [])],
                 checkpoint=checkpoint,
                 checkpoint_seconds=save_every,
+                trajectory=way,
             )
         checkpoint()
+        record.then(lambda: way.save(path))
         record.wait()
         finish(problem, descent, run, outcome, until)
         if watched is not None:

@@ -115,6 +115,15 @@ class FolderLock:
         self.release()
 
 
+def being_written(folder: Path) -> bool:
+    """Whether a process of this machine is writing the run in a folder."""
+    try:
+        text = (folder / LOCK).read_bytes()[:20].strip()
+    except OSError:
+        return False
+    return text.isdigit() and _is_there(int(text))
+
+
 def _is_there(process: int) -> bool:
     """Whether a process of this number runs on this machine."""
     if process <= 0:

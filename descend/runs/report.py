@@ -1,12 +1,18 @@
 """The report of a run: one HTML file that opens offline and asks the network for nothing."""
 
-import json
 from pathlib import Path
 from typing import Any, Protocol
 
 from descend.descent.files import write_file
 from descend.runs.page.figures import Recorded, figures
 from descend.runs.page.findings import finding_alarm, finding_section
+from descend.runs.page.landscape import (
+    as_json,
+    kept_landscape,
+    landscape_card,
+    landscape_script,
+    segmented,
+)
 from descend.runs.page.markup import Markup, moment, tag, text
 from descend.runs.page.repeating import how_to_repeat
 from descend.runs.page.sections import advice, key_figures, outcome, what_was_run
@@ -15,13 +21,13 @@ from descend.runs.page.tables import event_table, parameter_table
 PAGE = Path(__file__).with_name("page")
 
 # Everything is inline, and the browser is told so: whatever asked for a network would be refused.
-_POLICY = (
+POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 )
 
 # Runs before anything else, so that a test (or a person) sees on the page itself what went wrong.
-_WATCH = (
+WATCH = (
     "for (const kind of ['error', 'unhandledrejection', 'securitypolicyviolation'])"
     " window.addEventListener(kind, e => { document.documentElement.dataset.error ="
     " String(e.message || e.reason || e.blockedURI || kind); });"
@@ -33,7 +39,7 @@ _ICON = (
     "stroke-linecap='round'/%3E%3Ccircle cx='12' cy='15' r='5' fill='%23c2570c'/%3E%3C/svg%3E"
 )
 
-_MARK = Markup(
+MARK = Markup(
     '<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><path d="M3 5c5 19 12 22 26 22"/>'
     '<circle cx="13" cy="14.5" r="4.5"/></svg>'
 )
@@ -46,11 +52,6 @@ class Reported(Recorded, Protocol):
     def folder(self) -> Path:
         """Where the run lies, and where its report is written."""
         ...
-
-
-def _json(value: Any) -> Markup:
-    # "<" is written so that no name in the data can end the script element or open a comment.
-    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _header(facts: dict[str, Any], drawn: list[dict[str, Any]], found: list[dict[str, Any]]) -> Markup:
@@ -86,21 +87,10 @@ def _header(facts: dict[str, Any], drawn: list[dict[str, Any]], found: list[dict
     )
 
 
-def _segmented(name: str, choices: list[tuple[str, str]], chosen: str, **more: str) -> Markup:
-    """Return buttons of which one is pressed."""
-    buttons = [
-        tag(
-            "button", shown, type="button", data_choice=key, aria_pressed="true" if key == chosen else "false"
-        )
-        for key, shown in choices
-    ]
-    return tag("div", buttons, class_="segmented", role="group", aria_label=name, **more)
-
-
 def _figure(figure: dict[str, Any]) -> Markup:
     key = figure["key"]
     scale = (
-        _segmented(
+        segmented(
             f"Scale of {figure['title']}",
             [("linear", "linear"), ("log", "log")],
             "log" if figure["log"] else "linear",
@@ -138,7 +128,7 @@ def _curves(drawn: dict[str, Any]) -> Markup:
         axes.append(("time", "time"))
     left = drawn["left_out"]
     return text(
-        tag("div", _segmented("Horizontal axis", axes, "step", data_axis="x"), class_="tools")
+        tag("div", segmented("Horizontal axis", axes, "step", data_axis="x"), class_="tools")
         if len(axes) > 1
         else None,
         tag(
@@ -147,6 +137,10 @@ def _curves(drawn: dict[str, Any]) -> Markup:
         tag("div", [_figure(f) for f in drawn["figures"]], class_="figures"),
         tag("p", f"Recorded too, without a figure: {', '.join(left)}.", class_="note") if left else None,
     )
+
+
+def _landscape(kept: dict[str, Any]) -> Markup:
+    return text(landscape_card(kept), [tag("p", sentence, class_="note") for sentence in kept["said"]])
 
 
 def _section(key: str, title: str, body: Markup | None) -> Markup | None:
@@ -165,10 +159,11 @@ def page(run: Reported) -> str:
 
     facts = run.facts
     drawn = figures(run)
-    found = _findings(run.folder)
+    found, landscape = _findings(run.folder), kept_landscape(run.folder)
     sections = [
         ("findings", "Findings", finding_section(facts, found)),
         ("curves", "Curves", _curves(drawn)),
+        ("landscape", "Landscape", None if landscape is None else _landscape(landscape)),
         ("parameters", "Parameters", parameter_table(facts)),
         ("what", "What was run", what_was_run(facts)),
         ("repeat", "How to repeat it", how_to_repeat(facts, run.folder)),
@@ -183,11 +178,11 @@ def page(run: Reported) -> str:
     head = tag(
         "head",
         Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
         Markup('<meta name="color-scheme" content="light dark"><meta name="generator" content="descend">'),
         Markup(f'<link rel="icon" href="{_ICON}">'),
         tag("title", f"{name}: {outcome(facts)[0]} · descend"),
-        tag("script", Markup(_WATCH)),
+        tag("script", Markup(WATCH)),
         tag("style", Markup((PAGE / "style.css").read_text(encoding="utf-8"))),
     )
     body = tag(
@@ -197,7 +192,7 @@ def page(run: Reported) -> str:
             "nav",
             tag(
                 "div",
-                tag("span", _MARK, "descend", class_="brand"),
+                tag("span", MARK, "descend", class_="brand"),
                 tag("div", links, class_="links"),
                 class_="in",
             ),
@@ -206,9 +201,10 @@ def page(run: Reported) -> str:
         tag("main", _header(facts, drawn["figures"], found), *[_section(*section) for section in sections]),
         tag("footer", tag("p", made, ". One file, no network; the run itself is the folder it lies in.")),
         # The picture maker comes last: the words are on the screen while it is still being read.
-        tag("script", _json(drawn), type="application/json", id="data"),
+        tag("script", as_json(drawn), type="application/json", id="data"),
         tag("script", Markup(get_plotlyjs())),
         tag("script", Markup((PAGE / "page.js").read_text(encoding="utf-8"))),
+        landscape_script() if landscape is not None else None,
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 

@@ -4,6 +4,7 @@
 ``run.json``                what was run and how it ended (:mod:`descend.runs.facts`)
 ``record.db``               metrics and events by step, and findings, SQLite (:mod:`descend.descent.record`)
 ``parameters.safetensors``  the best parameters and buffers, by name
+``trajectory.safetensors``  where it was on its way (:mod:`descend.descent.trajectory`)
 ``state.safetensors``       everything needed to go on (:mod:`descend.descent.state`)
 ``report.html``             the same for a person, in a browser
 ==========================  =====================================================================
@@ -31,7 +32,7 @@ FORMAT = 1
 """The layout of the folder and of ``run.json``; it grows when an older program could misread them."""
 
 FACTS, RECORD, PARAMETERS = "run.json", "record.db", "parameters.safetensors"
-STATE, REPORT = "state.safetensors", "report.html"
+STATE, REPORT, TRAJECTORY = "state.safetensors", "report.html", "trajectory.safetensors"
 
 # What a run has not yet found out; a reader of run.json finds every key from the first moment on.
 _UNKNOWN: dict[str, Any] = {
@@ -102,7 +103,7 @@ class Run:
                     "one that holds a run already",
                     "go on with it with --resume, or choose another folder",
                 )
-            for name in (RECORD, PARAMETERS, STATE, REPORT):
+            for name in (RECORD, PARAMETERS, STATE, REPORT, TRAJECTORY):
                 if (folder / name).exists():
                     raise RunError(
                         f"an empty folder at {folder}",
@@ -163,7 +164,7 @@ class Run:
         """
         if self._lock is None or not self._lock.held:
             self._lock = FolderLock(self.folder)
-            for name in (FACTS, PARAMETERS, STATE, REPORT):
+            for name in (FACTS, PARAMETERS, STATE, REPORT, TRAJECTORY):
                 remove_unfinished(self.folder / name)
         return self._lock
 

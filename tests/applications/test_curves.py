@@ -127,6 +127,33 @@ def test_left_sides():
         assert model.b.item() == pytest.approx(0.7, rel=1e-6)
 
 
+def test_rows_count_by_their_errors(said):
+    sigma = 0.01 * (1 + X)
+    lines = ["x,y,e", *(f"{x},{y},{e}" for (x, y), e in zip(pairs(), sigma.tolist(), strict=True))]
+    table("s.csv", lines)
+    expected = descend.curve_fit(decay, X, Y, sigma=sigma)
+    code, out, err = said(
+        *("fit", "s.csv", "--model", DECAY, "--sigma", "e", "--threads", 1, "--out", "run", "--json")
+    )
+    assert (code, err) == (0, "")
+    estimates = json.loads(out, parse_constant=pytest.fail)["estimates"]
+    assert [one["value"] for one in estimates] == pytest.approx(expected.parameters.tolist(), rel=1e-9)
+    assert [one["error"] for one in estimates] == pytest.approx(expected.errors.tolist(), rel=1e-8)
+    code, out, err = said("predict", "run", "s.csv")
+    assert (code, err) == (0, "")
+    predictions = [float(row["prediction"]) for row in csv.DictReader(io.StringIO(out))]
+    assert predictions == pytest.approx(decay(X, *expected.parameters).tolist(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("errors", "match"), [(["0", "1", "1"], "errors above 0 in the column e; came 1 of 3")]
+)
+def test_errors_are_above_zero(errors, match):
+    table("s.csv", ["x,y,e", *(f"{k},{k},{e}" for k, e in enumerate(errors))])
+    with pytest.raises(DataError, match=match):
+        curve_problem("s.csv", model="y = a*x", sigma="e")
+
+
 def test_the_target_may_stand_beside_the_formula():
     plain, with_target = curve_problem("d.csv", model=DECAY), curve_problem("d.csv", "y", model=DECAY[4:])
     assert with_target.reader == plain.reader
@@ -273,6 +300,8 @@ def test_resuming_with_another_formula_is_refused(said):
         (["--start", "a"], "name=number for --start; came 'a'; for example --start a=1,b=0.5"),
         (["--start", "q=1", "--model", DECAY], "choose one of: a, b, c"),
         (["--start", "a=1"], "--model with the curve that --start is for"),
+        (["--sigma", "y"], "--model with the curve that --sigma is for"),
+        (["--sigma", "z", "--model", DECAY], "a column z"),
         (["--model", "y = a*exq(x)"], "did you mean exp"),
         (["--model", "a*x"], "or add --target y"),
         (["--model", "y = a*z(x)"], "a function that formulas know; came z"),

@@ -21,6 +21,8 @@ COMMANDS = [
     "watch",
     "diagnose",
     "inspect",
+    "landscape",
+    "lab",
     "corpus",
 ]
 

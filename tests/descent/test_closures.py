@@ -84,7 +84,7 @@ def test_the_average_is_evaluated_and_kept():
     descent = Descent(classes(dropout=0.0), "sgd", lr=1.0, batch_size=20, hyperparameters={"average": 1})
     descent.run(Until(steps=30), evaluate_every=30)
     own = [descent.method.state[p]["average_weights"] for p in descent.parameters]
-    kept = [descent.best["function"][name] for name in descent._names]
+    kept = [descent.best["function"][name] for name in descent.names]
     assert same(kept, own)
     assert not same(kept, parameters_of(descent))
 

@@ -164,6 +164,9 @@ def test_patterns_for_an_elementwise_method():
         ({"embed.*": {"learning_rate": 1}}, "hyperparameter"),
         ({"norm.*": "muon"}, "matrices"),
         ({"*": {"lr": -1}}, "at least 0"),
+        ({"norm.*": "sophia"}, "by their gradients.*'sophia'"),
+        ({"*": "kfac"}, "by their gradients.*'kfac'"),
+        ({"*": "lm"}, "by their gradients.*'levenbergmarquardt'"),
     ],
 )
 def test_wrong_routes(routes, match):

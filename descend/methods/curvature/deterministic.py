@@ -39,6 +39,7 @@ MOST_NOISE = 3e4
 """How many times its format's rounding a loss may carry."""
 
 AT_ROUNDING = "Loss and gradient change by no more than their rounding: a minimum, to the last digit."
+AT_BOUNDS = "The loss falls only beyond the bounds: this is the minimum within them."
 MINIMUM, STUCK, NOT_FINITE = "minimum", "no more progress", "not finite"
 
 
@@ -220,10 +221,7 @@ class Deterministic(_Transformed):
         if self._nothing(value, eps) or steep <= max(
             1e-3 * abs(value), 1e3 * eps * math.sqrt(largest * abs(value))
         ):
-            return Ended(
-                MINIMUM,
-                "Loss and gradient change by no more than their rounding: a minimum, to the last digit.",
-            )
+            return Ended(MINIMUM, AT_ROUNDING)
         if walled:
             return Ended(STUCK, "Every lower point lies behind values that are no finite numbers.")
         return Ended(

@@ -8,13 +8,22 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError
-from descend.methods.curvature.deterministic import MINIMUM, NOT_FINITE, STUCK, Deterministic, Ended
-from descend.methods.curvature.objective import Objective
+from descend.methods.curvature.box import Box
+from descend.methods.curvature.deterministic import AT_BOUNDS, MINIMUM, NOT_FINITE, STUCK, Ended
+from descend.methods.curvature.linearised import Linearised
+from descend.methods.curvature.newton import TrustRegion
+from descend.methods.curvature.objective import Objective, Product
 
 Bound = float | Sequence[float] | None
 
+FEW = 100
+"""Parameters whose Jacobian is always written down."""
+MOST_SINGULAR_VALUES = 1000
+MOST_NUMBERS = 1 << 24
+"""Numbers in a Jacobian that is written down: 128 MB in float64."""
 
-class LevenbergMarquardt(Deterministic):
+
+class LevenbergMarquardt(TrustRegion):
     """Levenberg–Marquardt: for fitting curves, by how each residual depends on each parameter.
 
     Equations, with the residuals r, their Jacobian J and D the largest lengths of J's columns so far::
@@ -23,20 +32,22 @@ class LevenbergMarquardt(Deterministic):
         w ← w + p where the squares fall as the model says; Δ grows and shrinks with how well it says it
 
     solved by the singular values of J D⁻¹, never by JᵀJ, which would halve the digits. Where the squares
-    change by their rounding alone, Jᵀr judges a step: so a minimum is met to the last digit.
+    change by their rounding alone, Jᵀr judges a step: so a minimum is met to the last digit. Of more than 100
+    parameters, where J would have more than 16 million numbers or 1,000 singular values, it is not written
+    down: p comes from conjugate gradients then, as ``GaussNewton``'s does, within the same bounds, and D = I.
 
     Args:
         params: parameters, or groups of them; full-batch use: all examples, the same in every step.
         lr: without effect: the trust region is the step's length.
         radius: Δ at the start, as a multiple of ‖D w‖.
+        most_products: products with JᵀJ a step, where J is not written down.
         lower: no parameter becomes less: a number, or one a parameter's number, in the parameters' order.
         upper: no parameter becomes more.
 
     Memory: 8 bytes a float64 parameter between steps; a Jacobian of 8 · m · n bytes, and as much again for
-    its singular values, within one.
+    its singular values, within one; without a matrix 48 bytes a float64 parameter.
 
-    Use it when: the loss is a mean of squares with some thousand parameters or fewer: curves, small networks.
-    With more, ``GaussNewton``, which holds no matrix.
+    Use it when: the loss is a mean of squares: curves, small networks. For other losses ``GaussNewton``.
 
     Source: Moré 1978, The Levenberg–Marquardt algorithm: implementation and theory; Levenberg 1944, Marquardt
     1963.
@@ -59,24 +70,37 @@ class LevenbergMarquardt(Deterministic):
     of_squares: ClassVar[bool] = True
 
     lr: float = 1.0
-    radius: float = 1.0
+    radius: float | None = 1.0
     lower: Bound = None
     upper: Bound = None
 
     ranges: ClassVar[Mapping[str, Any]] = {
-        "lr": ("above 0", lambda x: x > 0),
-        "radius": ("above 0", lambda x: x > 0),
+        **TrustRegion.ranges,
+        "radius": ("above 0", lambda x: x is not None and x > 0),
     }
 
     _here: tuple[Tensor, Tensor, Tensor] | None = None
     """A point with its residuals and Jacobian, once they are known."""
 
     def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
-        x = objective.point()
-        lower, upper = self._bounds(x)
-        if not torch.equal(x.clamp(lower, upper), x):
-            x = x.clamp(lower, upper)
-            objective.move(x)
+        n = objective.count
+        if "matrix" not in self.kept:
+            m = objective.residuals().numel() if n > FEW else 1
+            self.kept["matrix"] = int(m * n <= MOST_NUMBERS and min(m, n) <= MOST_SINGULAR_VALUES)
+        return self._by_matrix(objective) if self.kept["matrix"] else super()._descend(objective)
+
+    def _model(self, objective: Objective) -> tuple[float, list[Tensor], Product]:
+        return objective.gauss_newton()
+
+    def _first_radius(self, far: float) -> float:
+        return self.param_groups[0]["radius"] * max(far, 1.0)
+
+    def _by_matrix(self, objective: Objective) -> tuple[float, float, Tensor]:
+        box = self._box()
+        if box is None:
+            infinite = objective.point().fill_(math.inf)
+            box = Box(-infinite, infinite)
+        x = box.put(objective)
         here, self._here = self._here, None
         r, J = here[1:] if here is not None and torch.equal(here[0], x) else objective.jacobian()
         value, g = _loss(r, J)
@@ -85,10 +109,9 @@ class LevenbergMarquardt(Deterministic):
                 NOT_FINITE, "The residuals or their derivatives are no finite numbers where it stands."
             )
             return value, value, g
-        # A parameter at its bound stays there while the loss falls beyond it.
-        free = ~(((x <= lower) & (g > 0)) | ((x >= upper) & (g < 0)))
+        free = box.free(x, g)
         if not bool(g[free].any()):
-            self.ended = Ended(MINIMUM, "The gradient is zero." if bool(free.all()) else _AT_BOUNDS)
+            self.ended = Ended(MINIMUM, "The gradient is zero." if bool(free.all()) else AT_BOUNDS)
             return value, value, g
         kept = self.kept
         lengths = torch.linalg.vector_norm(J, dim=0)
@@ -102,7 +125,7 @@ class LevenbergMarquardt(Deterministic):
         rounding = 10 * eps * line.size * kept["largest"]
         while True:
             step, damping = line.within(kept["radius"])
-            new = (x + step).clamp(lower, upper)
+            new = (x + step).clamp(box.lower, box.upper)
             clipped, p = not torch.equal(new, x + step), new - x
             gain, length = line.gain(p), line.length(p)
             if damping == 0:
@@ -127,7 +150,7 @@ class LevenbergMarquardt(Deterministic):
                     self.ended = self._done(line)
                 return value, *(after or (value, g))
 
-    def _worth(self, line: "Linearised", p: Tensor, gain: float, length: float, after: float) -> bool:
+    def _worth(self, line: Linearised, p: Tensor, gain: float, length: float, after: float) -> bool:
         """Whether a step keeps enough of what it promised; the radius is set by how much.
 
         Args:
@@ -158,7 +181,7 @@ class LevenbergMarquardt(Deterministic):
         self._here = objective.point(), r, J
         return _loss(r, J)
 
-    def _by_slope(self, objective: Objective, line: "Linearised") -> tuple[float, Tensor] | None:
+    def _by_slope(self, objective: Objective, line: Linearised) -> tuple[float, Tensor] | None:
         """Judge a step whose gain is below rounding by whether the residuals come to stand upright on J.
 
         Returns:
@@ -177,97 +200,46 @@ class LevenbergMarquardt(Deterministic):
             self.ended = self._done(line)
         return found
 
-    def _done(self, line: "Linearised") -> Ended:
+    def _done(self, line: Linearised) -> Ended:
         if self.kept.get("walled"):
             return Ended(STUCK, "Every lower point lies behind residuals that are no finite numbers.")
         why = "No step lowers the squares, nor their gradient: this is a minimum, to the last digit."
         if not bool(line.free.all()):
-            why = _AT_BOUNDS
+            why = AT_BOUNDS
         if line.singular:
             why += " The Jacobian is singular there: the data do not determine all of the parameters."
         return Ended(MINIMUM, why)
 
-    def _bounds(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        h, found = self.param_groups[0], []
+    def _check(self) -> None:
+        super()._check()
+        self._box()
+
+    def _box(self) -> Box | None:
+        h = self.param_groups[0]
+        if h["lower"] is None and h["upper"] is None:
+            return None
+        parameters = self._parameters()
+        count, found = sum(p.numel() for p in parameters), []
+        like = parameters[0]
         for name, unbounded in (("lower", -math.inf), ("upper", math.inf)):
-            given = torch.as_tensor(unbounded if h[name] is None else h[name], dtype=x.dtype, device=x.device)
-            if given.numel() not in (1, x.numel()):
+            value = unbounded if h[name] is None else h[name]
+            try:
+                given = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+            except (TypeError, ValueError):
+                raise UsageError(f"numbers as {name} bounds", repr(value), "use inf for none") from None
+            if given.numel() not in (1, count):
                 raise UsageError(
-                    f"one {name} bound, or {x.numel()}, one a number", f"{given.numel()}", "use inf for none"
+                    f"one {name} bound, or {count}, one a number", f"{given.numel()}", "use inf for none"
                 )
-            found.append(given.reshape(-1).expand(x.numel()))
+            found.append(given.reshape(-1).expand(count))
         lower, upper = found
         if not bool((lower <= upper).all()):
             raise UsageError("lower bounds at most the upper ones", "one above", "exchange them")
-        return lower, upper
-
-
-_AT_BOUNDS = "The loss falls only beyond the bounds: this is the minimum within them."
+        return Box(lower, upper)
 
 
 MOST_SLOW = 20
 """Steps in which slopes alone decide and fall by less than a half, after which it is done."""
-
-
-class Linearised:
-    """Residuals r + J p as a function of a step p, in which some parameters stay where they are.
-
-    Args:
-        r: residuals (m,).
-        J: their Jacobian (m, n).
-        free: (n,): which parameters move.
-        lengths: (n,): D, what a step's entries are measured by; where it is 0 they are taken as they are.
-
-    Attributes:
-        size: ‖r‖.
-        pull: Jᵀr (n,).
-        steepness: the cosine between r and what J spans: 0 at a minimum.
-        singular: whether J D⁻¹ has not full rank, but for rounding.
-    """
-
-    def __init__(self, r: Tensor, J: Tensor, free: Tensor, lengths: Tensor):
-        self.r, self.J, self.free = r, J, free
-        self.D = torch.where(lengths > 0, lengths, torch.ones_like(lengths))
-        U, self.S, self.Vt = torch.linalg.svd(J[:, free] / self.D[free], full_matrices=False)
-        self.c, self.pull = U.T @ r, J.T @ r
-        self.size = float(torch.linalg.vector_norm(r))
-        self.steepness = float(torch.linalg.vector_norm(self.c)) / self.size if self.size else 0.0
-        self.zero = len(self.S) * torch.finfo(J.dtype).eps * self.S.max() >= self.S
-        self.singular = bool(self.zero.any()) or len(self.S) < int(free.sum())
-
-    def gain(self, p: Tensor) -> float:
-        """Return by how much the sum of squares falls in a step."""
-        return -float(p @ (self.J.T @ (2 * self.r + self.J @ p)))
-
-    def length(self, p: Tensor) -> float:
-        """Return ‖D p‖."""
-        return float(torch.linalg.vector_norm(self.D * p))
-
-    def within(self, radius: float) -> tuple[Tensor, float]:
-        """Return the step (n,) with the least λ ≥ 0 that has ‖D p‖ ≤ radius, and λ.
-
-        Newton's method on 1/‖z(λ)‖ − 1/radius, z = −S c/(S² + λ), which is almost straight (Moré 1978;
-        Hebden 1973).
-        """
-        S, damping = self.S, 0.0
-        z = -self.c * torch.where(self.zero, 0.0, 1 / torch.where(self.zero, 1.0, S))
-        norm = float(torch.linalg.vector_norm(z))
-        if norm > 1.1 * radius:
-            high = float(torch.linalg.vector_norm(S * self.c)) / radius
-            low, damping = 0.0, 1e-3 * high
-            for _ in range(50):
-                z = -S * self.c / (S * S + damping)
-                norm = float(torch.linalg.vector_norm(z))
-                if abs(norm - radius) <= 0.1 * radius:
-                    break
-                low, high = (damping, high) if norm > radius else (low, damping)
-                change = -float((z * z / (S * S + damping)).sum()) / norm
-                damping -= (norm / radius) * (norm - radius) / change
-                if not low < damping < high:
-                    damping = max(1e-3 * high, math.sqrt(low * high))
-        p = torch.zeros_like(self.D)
-        p[self.free] = (self.Vt.T @ z) / self.D[self.free]
-        return p, damping
 
 
 def _loss(r: Tensor, J: Tensor) -> tuple[float, Tensor]:

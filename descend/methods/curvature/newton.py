@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from descend.methods.curvature.deterministic import MINIMUM, Deterministic
+from descend.methods.curvature.box import Box
+from descend.methods.curvature.deterministic import AT_BOUNDS, MINIMUM, Deterministic, Ended
 from descend.methods.curvature.line_search import Place, noise
 from descend.methods.curvature.objective import Objective, Product, flat, norm_of
 from descend.methods.curvature.searching import LineSearching
@@ -105,25 +106,42 @@ class TrustRegion(Deterministic):
         """Return loss, gradient, and what multiplies the model's curvature with a vector."""
         raise NotImplementedError
 
+    def _box(self) -> Box | None:
+        """Return the bounds that parameters are kept within, if there are any."""
+        return None
+
+    def _first_radius(self, far: float) -> float:
+        """Return the radius to start with, where the parameters' norm is ``far``."""
+        return self.param_groups[0]["radius"] or max(far, 1.0)
+
     def _descend(self, objective: Objective) -> tuple[float, float, Tensor]:
-        kept, h, walled = self.kept, self.param_groups[0], False
+        kept, h, walled, box = self.kept, self.param_groups[0], False, self._box()
+        if box is not None:
+            box.put(objective)
         while True:
             value, pieces, product = self._model(objective)
+            held = None
+            if box is not None:
+                pieces, product, held = box.kept_within(objective, pieces, product)
             if self._nowhere(value, *pieces):
+                if held and self.ended is not None and self.ended.outcome == MINIMUM:
+                    self.ended = Ended(MINIMUM, AT_BOUNDS)
                 if self.ended is not None and self.ended.outcome == MINIMUM and self.indefinite:
                     return self._off_a_saddle(objective, value, pieces, product)
                 return value, value, flat(pieces)
             norm = norm_of(pieces)
             first = kept.setdefault("first", norm)
             far = norm_of(objective.parameters)
-            radius = kept.setdefault("radius", h["radius"] or max(far, 1.0))
+            radius = kept.setdefault("radius", self._first_radius(far))
             most = min(h["most_products"], 2 * objective.count)
             step = steihaug(
                 flat(pieces), product, objective, radius, tolerance=forcing(norm, first), most=most
             )
             p, gain, edge = step.vector, step.gain, step.edge
-            # The graph is of tensors that move now: where the step is refused, it is made anew.
             g = flat(pieces)
+            if box is not None:
+                p, gain = box.cut(objective, p, gain, g, product)
+            # The graph is of tensors that move now: where the step is refused, it is made anew.
             del product, pieces, step
             eps, origin = self._eps(g), objective.point()
             length = float(torch.linalg.vector_norm(p))
@@ -139,7 +157,8 @@ class TrustRegion(Deterministic):
             elif ratio > 0.75 and edge:
                 kept["radius"] = 2 * radius
             if ratio > 1e-4:
-                self._resting(value, new, gradient)
+                inward = gradient if box is None else box.inward(objective.point(), gradient)
+                self._resting(value, new, inward)
                 return value, new, gradient
             objective.move(origin)
             if length <= eps * max(far, eps) or gain == 0:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from descend.errors import DataError, UsageError
+from descend.functions.twice_differentiable import twice_differentiable
 
 Product = Callable[[Tensor], list[Tensor]]
 """A vector (n,) → the product of a symmetric matrix with it, a tensor a parameter."""
@@ -22,10 +23,12 @@ class Objective:
         evaluate: returns the loss, a scalar, at the parameters as they are. It may leave gradients in
             ``p.grad``; where it leaves none, they are taken from the loss.
         loss: returns the loss with its graph, for second derivatives; ``None`` takes ``evaluate``.
-        outputs: returns what the function gives, with its graph, where the loss is made of it.
+        outputs: returns what the function gives, with its graph, where the loss is made of it; without
+            them residuals are taken for it.
         loss_of: outputs → the loss.
         residuals: returns the residuals whose squares have the loss as mean, with their graph; ``None``
             where the loss is none.
+        function: whose layers tell which kernels have no second derivative.
 
     Attributes:
         known: the loss where the parameters are, if it is known already and its gradient is in ``p.grad``.
@@ -43,10 +46,14 @@ class Objective:
         outputs: Callable[[], Tensor] | None = None,
         loss_of: Callable[[Tensor], Tensor] | None = None,
         residuals: Callable[[], Tensor] | None = None,
+        function: nn.Module | None = None,
     ):
         self.parameters = list(parameters)
         self._evaluate, self._loss, self._residuals = evaluate, loss or evaluate, residuals
+        if outputs is None and residuals is not None:
+            outputs, loss_of = residuals, lambda r: r.square().mean()
         self._outputs, self._loss_of = outputs, loss_of
+        self._function = function
         self.known: float | None = None
         self.evaluations, self.products = 0, 0
         self._sizes = [p.numel() for p in self.parameters]
@@ -110,7 +117,7 @@ class Objective:
         """
         self.evaluations += 1
         self._forget()
-        with differentiable():
+        with differentiable(self._function):
             loss = self._loss()
             _scalar(loss)
             found = torch.autograd.grad(
@@ -153,7 +160,7 @@ class Objective:
             )
         self.evaluations += 1
         self._forget()
-        with differentiable():
+        with differentiable(self._function):
             y = self._outputs()
             leaf = y.detach().requires_grad_()
             loss = self._loss_of(leaf)
@@ -209,7 +216,7 @@ class Objective:
     def jacobian(self) -> tuple[Tensor, Tensor]:
         """Return the residuals (m,) and their Jacobian (m, n) at the parameters."""
         self.evaluations += 1
-        with differentiable():
+        with differentiable(self._function):
             r = self._asked_residuals()
             if r.numel() <= self.count:
                 rows = _each(r, self.parameters, torch.eye(r.numel(), dtype=r.dtype, device=r.device))
@@ -242,15 +249,9 @@ class Objective:
 
 
 @contextmanager
-def differentiable() -> Iterator[None]:
+def differentiable(function: nn.Module | None = None) -> Iterator[None]:
     """Have gradients that can be differentiated again."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
-    with (
-        torch.enable_grad(),
-        warnings.catch_warnings(),
-        sdpa_kernel(SDPBackend.MATH),  # fused attention has no second derivative
-    ):
+    with torch.enable_grad(), warnings.catch_warnings(), twice_differentiable(function):
         # The leak that it warns of is taken care of: what keeps gradients detaches them.
         warnings.filterwarnings("ignore", message="Using backward.. with create_graph")
         yield

@@ -16,6 +16,7 @@ from descend.errors import UsageError
 from descend.functions.surface_table import SURFACES
 from descend.functions.testing_problems import TESTING_PROBLEMS, testing_problem
 from descend.methods import CURVATURE
+from descend.methods.curvature import least_squares
 
 OF_SQUARES = [name for name, cls in CURVATURE.items() if cls.of_squares]
 OF_ANY = [name for name in CURVATURE if name not in (*OF_SQUARES, "gaussnewton")]
@@ -276,3 +277,57 @@ def test_bounds_are_kept_and_met() -> None:
         )  # fmt: skip
         assert found.tolist() == pytest.approx(sure.x.tolist(), rel=1e-5, abs=1e-7)
         assert bool((found >= torch.tensor(lower)).all() and (found <= torch.tensor(upper)).all())
+
+
+BOUNDS = [(None, None), ([0.0, -2.0], [5.0, 5.0]), ([0.0, -9.0], [1.5, 0.0]), (-9.0, 9.0), (None, [1.5, 9.0])]
+
+
+@pytest.mark.parametrize(("lower", "upper"), BOUNDS)
+def test_without_a_matrix_it_comes_to_the_same(monkeypatch, lower, upper) -> None:
+    found = []
+    for numbers in (least_squares.MOST_NUMBERS, 0):
+        monkeypatch.setattr(least_squares, "FEW", 0)
+        monkeypatch.setattr(least_squares, "MOST_NUMBERS", numbers)
+        descent = Descent(curve(), "lm", hyperparameters={"lower": lower, "upper": upper})
+        assert descent.run(descend.Until(steps=300)) is Outcome.MINIMUM
+        assert descent.method.kept["matrix"] == (numbers > 0)
+        found.append([p.item() for p in descent.result().parameters()])
+    assert found[0] == pytest.approx(found[1], rel=1e-7)
+
+
+def test_many_parameters_are_fitted_without_a_matrix() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 150), nn.Tanh(), nn.Linear(150, 1)).double()
+    x = torch.randn(1200, 8, dtype=torch.float64)
+    y = torch.sin(x.sum(1, keepdim=True))
+    descent = Descent(descend.Problem(model, "mse", train=(x, y)), "lm", batch_size=None)
+    descent.run(descend.Until(steps=30))
+    assert descent.method.kept["matrix"] == 0 and descent.loss < 0.01 * descent.first_loss
+
+
+@pytest.mark.parametrize(
+    ("lower", "match"), [((0.0,) * 3, "one lower bound"), ("low", "numbers"), (2.0, "exchange")]
+)
+def test_wrong_bounds_are_refused_before_the_descent(lower, match) -> None:
+    with pytest.raises(UsageError, match=match) as error:
+        Descent(curve(), "lm", hyperparameters={"lower": lower, "upper": 1.0})
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("name", ["newton", "gaussnewton", "lm", "sophia"])
+def test_recurrent_layers_have_second_derivatives(name) -> None:
+    torch.manual_seed(0)
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.LSTM(2, 3, batch_first=True)
+
+        def forward(self, x):
+            return self.layer(x)[0][:, -1, :1]
+
+    x = torch.randn(20, 5, 2)
+    problem = descend.Problem(Last(), "mse", train=(x, x[:, -1, :1]))
+    descent = Descent(problem, name, batch_size=None, lr=1e-2)
+    descent.run(descend.Until(steps=5))
+    assert descent.steps == 5 and descent.loss < descent.first_loss

@@ -1,0 +1,264 @@
+"""Runs as the lab shows them: which there are, their curves, what was found wrong, live.
+
+A list of ten thousand runs is on the screen at once, since only the newest are opened, and none twice; a
+curve of a million steps is drawn from as many points as a screen has columns, among which are the least and
+the greatest value of every column.
+"""
+
+import json
+import math
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from descend.descent.record_file import read_events, read_findings, series_names
+from descend.errors import RunError, UsageError
+from descend.runs.lock import being_written
+
+SHOWN = (
+    "name",
+    "started",
+    "finished",
+    "method",
+    "steps",
+    "seconds",
+    "loss",
+    "validation_loss",
+    "metrics",
+    "outcome",
+    "count",
+    "function",
+    "target",
+)
+POINTS = 1500
+"""Points of a curve."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was read of a ``run.json``, and when it was written."""
+
+    written: tuple[int, int]
+    facts: dict[str, Any]
+
+
+class Runs:
+    """The runs in a folder.
+
+    Args:
+        folder: which holds a folder a run.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._seen: dict[str, _Seen] = {}
+        self._lock = threading.Lock()
+
+    def names(self, search: str = "") -> list[str]:
+        """Return the names of the runs, the newest first.
+
+        Args:
+            search: only those with all of its words in their names.
+        """
+        words = search.lower().split()
+        found: list[tuple[int, str]] = []
+        try:
+            places = list(_folders(self.folder))
+        except OSError:
+            return []
+        for name, path in places:
+            if all(word in name.lower() for word in words):
+                try:
+                    found.append((path.stat().st_mtime_ns, name))
+                except OSError:
+                    continue
+        return [name for _, name in sorted(found, reverse=True)]
+
+    def page(self, search: str = "", first: int = 0, count: int = 100) -> dict[str, Any]:
+        """Return some of the runs, the newest first, and how many there are.
+
+        Args:
+            search: see :meth:`names`.
+            first: how many to leave out.
+            count: how many to return.
+        """
+        names = self.names(search)
+        rows = [
+            self.facts(name) | {"going": being_written(self.folder / name)}
+            for name in names[first : first + count]
+        ]
+        return {"all": len(names), "first": first, "runs": rows, "folder": str(self.folder)}
+
+    def place(self, name: str) -> Path:
+        """Return the folder of a run.
+
+        Raises:
+            UsageError: where there is no such run; also where the name leads out of the runs' folder.
+        """
+        place = self.folder / name
+        plain = bool(name) and not name.startswith(".") and "/" not in name and "\\" not in name
+        if not plain or "\0" in name or not (place / "run.json").is_file():
+            raise UsageError("the name of a run", repr(name[:80]), "choose one of the list")
+        if place.resolve().parent != self.folder.resolve():
+            raise UsageError("a run in the runs' folder", "one that leads out of it", "copy it there")
+        return place
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Return what the list says of a run; it is read once, until it is written again."""
+        path = self.folder / name / "run.json"
+        try:
+            state = path.stat()
+            written = (state.st_mtime_ns, state.st_size)
+            with self._lock:
+                known = self._seen.get(name)
+            if known is not None and known.written == written:
+                return known.facts
+            whole = json.loads(path.read_bytes())
+            facts = {key: whole.get(key) for key in SHOWN} | {"run": name, "broken": False}
+            settings = whole.get("settings") or {}
+            facts["lr"] = (whole.get("hyperparameters") or {}).get("lr")
+            facts["threads"] = settings.get("threads")
+            facts["trajectory"] = (path.parent / "trajectory.safetensors").exists()
+            facts["report"] = (path.parent / "report.html").exists()
+        except (OSError, ValueError, AttributeError, TypeError):
+            return dict.fromkeys(SHOWN) | {"run": name, "broken": True}
+        with self._lock:
+            self._seen[name] = _Seen(written, facts)
+        return facts
+
+    def whole(self, name: str) -> dict[str, Any]:
+        """Return all that a run's own page shows.
+
+        Raises:
+            UsageError: where there is no such run.
+        """
+        place = self.place(name)
+        facts = json.loads((place / "run.json").read_bytes())
+        record = place / "record.db"
+        if not record.exists():
+            return {"facts": facts, "series": [], "events": [], "findings": []}
+        return {
+            "facts": facts,
+            "series": series_names(record),
+            "events": read_events(record),
+            "findings": read_findings(record),
+        }
+
+    def curve(
+        self, name: str, series: str, points: int = POINTS, low: int | None = None, high: int | None = None
+    ) -> dict[str, Any]:
+        """Return a series, thinned so that the least and the greatest value of each bucket stay.
+
+        Args:
+            name: of the run.
+            series: such as loss.
+            points: about as many points are returned.
+            low: the first step; ``None`` for the first that there is.
+            high: the last step.
+
+        Returns:
+            ``steps`` and ``values``, in the order of steps; ``count``, how many there are; ``last``, the last
+            step recorded.
+
+        Raises:
+            UsageError: where there is no such run.
+            RunError: where the record is damaged.
+        """
+        record = self.place(name) / "record.db"
+        if not record.exists():
+            return self.nothing(series)
+        with _reading(record) as connection:
+            ends = (
+                "SELECT min(step), max(step), count(*) FROM metrics WHERE name = ? AND step BETWEEN ? AND ?"
+            )
+            least = -(2**62) if low is None else low
+            most = 2**62 if high is None else high
+            first, last, count = connection.execute(ends, (series, least, most)).fetchone()
+            if not count:
+                return self.nothing(series)
+            if count <= points:
+                rows = connection.execute(
+                    "SELECT step, value FROM metrics WHERE name = ? AND step BETWEEN ? AND ? ORDER BY step",
+                    (series, first, last),
+                ).fetchall()
+            else:
+                rows = _thinned(connection, series, first, last, max(1, points // 2))
+        steps, values = [step for step, _ in rows], [_number(value) for _, value in rows]
+        return {"series": series, "steps": steps, "values": values, "count": count, "last": last}
+
+    @staticmethod
+    def nothing(series: str) -> dict[str, Any]:
+        """Return a curve without points."""
+        return {"series": series, "steps": [], "values": [], "count": 0, "last": None}
+
+    def since(self, name: str, series: str, step: int, most: int = 5000) -> tuple[list[int], list[Any]]:
+        """Return what a series has beyond a step: the last ``most`` points of it."""
+        record = self.place(name) / "record.db"
+        if not record.exists():
+            return [], []
+        with _reading(record) as connection:
+            rows = connection.execute(
+                "SELECT step, value FROM metrics WHERE name = ? AND step > ? ORDER BY step DESC LIMIT ?",
+                (series, step, most),
+            ).fetchall()
+        rows.reverse()
+        return [s for s, _ in rows], [_number(v) for _, v in rows]
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    import os
+
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path, "run.json")
+            if not entry.name.startswith(".") and entry.is_dir() and path.is_file():
+                yield entry.name, path
+
+
+def _thinned(
+    connection: sqlite3.Connection, series: str, first: int, last: int, buckets: int
+) -> list[tuple[int, float | None]]:
+    """Return the least and the greatest value of each bucket of steps, and a gap where one is no number."""
+    # One pass. SQLite keeps NaN as NULL, which neither min nor max sees: so they are counted.
+    rows = connection.execute(
+        "SELECT (step - ?) * ? / (? + 1) AS bucket, min(step), max(step), min(value), max(value), "
+        "count(*) - count(value) FROM metrics WHERE name = ? AND step BETWEEN ? AND ? GROUP BY bucket "
+        "ORDER BY bucket",
+        (first, buckets, last - first, series, first, last),
+    )
+    found: list[tuple[int, float | None]] = []
+    for _, begin, end, least, most, missing in rows:
+        if least is not None:
+            found.append((begin, least))
+            if most != least:
+                found.append((end, most))
+        if missing:
+            found.append((end, None))
+    return found
+
+
+class _reading:
+    """A connection that only reads."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self.connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
+            self.connection.execute("PRAGMA query_only=1")
+        except sqlite3.Error as error:
+            raise RunError(f"a record that can be read at {self.path}", str(error), "check it") from None
+        return self.connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self.connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise RunError(f"a whole record at {self.path}", str(error), "restore it from a copy") from None
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

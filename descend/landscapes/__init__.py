@@ -1,0 +1,1 @@
+"""Landscapes: slices of a loss through its parameters, and the ways of descents on them."""
