@@ -4,13 +4,13 @@ torch is imported only once a problem is made: the names alone cost nothing.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descend.applications.names import BUILT_IN, application_name
-from descend.errors import DataError, UsageError, nearest
+from descend.errors import DataError, RunError, UsageError, nearest
 from descend.functions.sample_names import SAMPLE_NAMES, sample_name
 from descend.functions.surface_names import SURFACE_NAMES, surface_name
 
@@ -65,6 +65,27 @@ def problem_from_target(
     if given:
         problem.facts["options"] = given  # what is needed to make it again
     return problem
+
+
+def problem_again(facts: Mapping[str, Any], do: str) -> "Problem":
+    """Make the problem of a run anew: the same data, in the same parts, and the same initial parameters.
+
+    Args:
+        facts: what ``run.json`` says.
+        do: what to do where that cannot be, for the error.
+
+    Raises:
+        RunError: where the problem was made in a Python program.
+        DataError: where its file is there no more, or cannot be read.
+    """
+    code = facts.get("problem")
+    target = f"{code['file']}:{code['name']}" if code else facts.get("target")
+    if target is None:
+        raise RunError(
+            "a run whose problem can be made anew", "one whose problem was made in a Python program", do
+        )
+    options = (facts.get("data") or {}).get("options") or {}
+    return problem_from_target(target, seed=(facts.get("settings") or {}).get("seed", 0), **options)
 
 
 def _named(target: str, target_column: str | None, seed: int, options: dict[str, Any]) -> "Problem":

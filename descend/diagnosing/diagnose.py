@@ -153,7 +153,7 @@ _KEPT = ("batch_size", "schedule", "warmup", "clip", "accumulate", "precision")
 
 def _of_run(run: Run) -> tuple[Problem, Settings]:
     """Make the problem of a run anew, with the settings that it had."""
-    from descend.applications.again import problem_again
+    from descend.applications.targets import problem_again
 
     facts = run.facts
     had = facts.get("settings") or {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from descend.applications.again import problem_again
+from descend.applications.targets import problem_again
 from descend.descent.descent import Descent
 from descend.descent.device import device_of
 from descend.descent.trajectory import Trajectory, read_trajectory
