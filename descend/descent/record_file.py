@@ -39,7 +39,7 @@ def read_series(path: Path, name: str) -> tuple[list[int], list[float]]:
     Raises:
         RunError: where the file is missing or damaged.
     """
-    rows = _read(path, "SELECT step, value FROM metrics WHERE name = ? ORDER BY step", (name,))
+    rows = read_rows(path, "SELECT step, value FROM metrics WHERE name = ? ORDER BY step", (name,))
     # SQLite stores NaN as NULL.
     return [step for step, _ in rows], [_NAN if value is None else value for _, value in rows]
 
@@ -57,7 +57,7 @@ def series_names(path: Path) -> list[str]:
             UNION ALL
             SELECT (SELECT min(name) FROM metrics WHERE name > names.name) FROM names WHERE name IS NOT NULL
         ) SELECT name FROM names WHERE name IS NOT NULL"""
-    return [name for (name,) in _read(path, query)]
+    return [name for (name,) in read_rows(path, query)]
 
 
 def read_events(path: Path) -> list[tuple[int, float, str, str]]:
@@ -66,7 +66,7 @@ def read_events(path: Path) -> list[tuple[int, float, str, str]]:
     Raises:
         RunError: where the file is missing or damaged.
     """
-    rows = _read(path, "SELECT step, seconds, kind, text FROM events ORDER BY rowid")
+    rows = read_rows(path, "SELECT step, seconds, kind, text FROM events ORDER BY rowid")
     return [
         (step, float("nan") if seconds is None else seconds, kind, text) for step, seconds, kind, text in rows
     ]
@@ -84,11 +84,11 @@ def read_findings(path: Path) -> list[dict[str, Any]]:
     """
     import json
 
-    if not _read(path, "SELECT 1 FROM sqlite_master WHERE name = 'findings'"):
+    if not read_rows(path, "SELECT 1 FROM sqlite_master WHERE name = 'findings'"):
         return []
     columns = ["cause", "severity", "confidence", "evidence", "remedy", "effect", "where", "step", "explains"]
     query = "SELECT {} FROM findings ORDER BY place".format(", ".join(f'"{name}"' for name in columns))
-    found: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in _read(path, query)]
+    found: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in read_rows(path, query)]
     try:
         for one in found:
             effect = json.loads(one["effect"]) or {}
@@ -198,7 +198,17 @@ def _check_whole(connection: "sqlite3.Connection", path: Path) -> None:
         raise _damaged(path)
 
 
-def _read(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+def read_rows(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[Any]:
+    """Return what a query finds in a record, which may be being written.
+
+    Args:
+        path: the ``record.db``.
+        query: SQL that only reads.
+        parameters: for its question marks.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
     import sqlite3
 
     path = Path(path)

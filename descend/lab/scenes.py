@@ -148,8 +148,7 @@ def _of_surface(name: str) -> Scene:
     options: dict[str, Any] = {"condition": 20.0} if name == "quadratic" else {}
     row = surface(name, **options)
     problem = surface_problem(name, **options)
-    layout = Layout(problem.function)
-    plane = axes_plane(layout, layout.of(problem.function), row.bounds)
+    plane = axes_plane(Layout(problem.function), row.bounds)
     found = Scene(
         name,
         name.replace("-", " ").capitalize(),
@@ -177,15 +176,13 @@ def _line() -> Scene:
         line.weight.fill_(-1.5)
         line.bias.fill_(1.5)
     problem = Problem(line, "mse", train=(bmi[:, None], disease[:, None]), name="line")
-    layout = Layout(line)
-    plane = axes_plane(layout, layout.of(line), ((-2.0, 2.5), (-2.0, 2.0)))
     slope = float((bmi * disease).mean() / (bmi * bmi).mean())
     return Scene(
         "line",
         "A line through 442 patients",
         "Slope and height of a line: with all examples a bowl, with few of them a bowl that shakes.",
         problem,
-        Plane("axes", plane.origin, plane.axes, ("slope", "height"), plane.spans),
+        axes_plane(Layout(line), ((-2.0, 2.5), (-2.0, 2.0)), ("slope", "height")),
         (-1.5, 1.5),
         0.1,
         ((slope, 0.0),),
@@ -203,14 +200,12 @@ def _switch() -> Scene:
         function.weight.fill_(4.0)
         function.bias.fill_(-3.0)
     problem = Problem(function, "binary_cross_entropy", train=(size[:, None], benign[:, None]), name="switch")
-    layout = Layout(function)
-    plane = axes_plane(layout, layout.of(function), ((-8.0, 6.0), (-5.0, 5.0)))
     return Scene(
         "switch",
         "Benign or not, by the size of cells",
         "Logistic regression: far out the slope is constant, near the minimum the bowl is long and flat.",
         problem,
-        Plane("axes", plane.origin, plane.axes, ("weight", "bias"), plane.spans),
+        axes_plane(Layout(function), ((-8.0, 6.0), (-5.0, 5.0)), ("weight", "bias")),
         (4.0, -3.0),
         1.0,
     )

@@ -7,15 +7,14 @@ the greatest value of every column.
 
 import json
 import math
-import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from descend.descent.record_file import read_events, read_findings, series_names
-from descend.errors import RunError, UsageError
+from descend.descent.record_file import read_events, read_findings, read_rows, series_names
+from descend.errors import UsageError
 from descend.runs.lock import being_written
 
 SHOWN = (
@@ -170,22 +169,20 @@ class Runs:
         record = self.place(name) / "record.db"
         if not record.exists():
             return self.nothing(series)
-        with _reading(record) as connection:
-            ends = (
-                "SELECT min(step), max(step), count(*) FROM metrics WHERE name = ? AND step BETWEEN ? AND ?"
+        ends = "SELECT min(step), max(step), count(*) FROM metrics WHERE name = ? AND step BETWEEN ? AND ?"
+        least = -(2**62) if low is None else low
+        most = 2**62 if high is None else high
+        ((first, last, count),) = read_rows(record, ends, (series, least, most))
+        if not count:
+            return self.nothing(series)
+        if count <= points:
+            rows = read_rows(
+                record,
+                "SELECT step, value FROM metrics WHERE name = ? AND step BETWEEN ? AND ? ORDER BY step",
+                (series, first, last),
             )
-            least = -(2**62) if low is None else low
-            most = 2**62 if high is None else high
-            first, last, count = connection.execute(ends, (series, least, most)).fetchone()
-            if not count:
-                return self.nothing(series)
-            if count <= points:
-                rows = connection.execute(
-                    "SELECT step, value FROM metrics WHERE name = ? AND step BETWEEN ? AND ? ORDER BY step",
-                    (series, first, last),
-                ).fetchall()
-            else:
-                rows = _thinned(connection, series, first, last, max(1, points // 2))
+        else:
+            rows = _thinned(record, series, first, last, max(1, points // 2))
         steps, values = [step for step, _ in rows], [_number(value) for _, value in rows]
         return {"series": series, "steps": steps, "values": values, "count": count, "last": last}
 
@@ -199,11 +196,11 @@ class Runs:
         record = self.place(name) / "record.db"
         if not record.exists():
             return [], []
-        with _reading(record) as connection:
-            rows = connection.execute(
-                "SELECT step, value FROM metrics WHERE name = ? AND step > ? ORDER BY step DESC LIMIT ?",
-                (series, step, most),
-            ).fetchall()
+        rows = read_rows(
+            record,
+            "SELECT step, value FROM metrics WHERE name = ? AND step > ? ORDER BY step DESC LIMIT ?",
+            (series, step, most),
+        )
         rows.reverse()
         return [s for s, _ in rows], [_number(v) for _, v in rows]
 
@@ -219,11 +216,12 @@ def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _thinned(
-    connection: sqlite3.Connection, series: str, first: int, last: int, buckets: int
+    record: Path, series: str, first: int, last: int, buckets: int
 ) -> list[tuple[int, float | None]]:
     """Return the least and the greatest value of each bucket of steps, and a gap where one is no number."""
     # One pass. SQLite keeps NaN as NULL, which neither min nor max sees: so they are counted.
-    rows = connection.execute(
+    rows = read_rows(
+        record,
         "SELECT (step - ?) * ? / (? + 1) AS bucket, min(step), max(step), min(value), max(value), "
         "count(*) - count(value) FROM metrics WHERE name = ? AND step BETWEEN ? AND ? GROUP BY bucket "
         "ORDER BY bucket",
@@ -238,26 +236,6 @@ def _thinned(
         if missing:
             found.append((end, None))
     return found
-
-
-class _reading:
-    """A connection that only reads."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> sqlite3.Connection:
-        try:
-            self.connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=5)
-            self.connection.execute("PRAGMA query_only=1")
-        except sqlite3.Error as error:
-            raise RunError(f"a record that can be read at {self.path}", str(error), "check it") from None
-        return self.connection
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        self.connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise RunError(f"a whole record at {self.path}", str(error), "restore it from a copy") from None
 
 
 def _number(value: float | None) -> float | None:

@@ -1,7 +1,5 @@
 """What a picture of many dimensions on a plane leaves out, in numbers."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -61,9 +59,3 @@ def noise_of(parts: Tensor) -> float:
     errors = parts.std(-1) / parts.shape[-1] ** 0.5
     finite = errors[errors.isfinite()]
     return float(finite.median()) if len(finite) else float("nan")
-
-
-def spread(numbers: Sequence[float]) -> tuple[float, float]:
-    """Return the least and the greatest of the numbers that are finite; NaN where none is."""
-    finite = [x for x in numbers if x == x and abs(x) != float("inf")]
-    return (min(finite), max(finite)) if finite else (float("nan"), float("nan"))

@@ -349,7 +349,7 @@ def _axes(problem: Problem, layout: Layout, origin: Tensor, ways: list[Tensor], 
     else:
         room = 0.4 * (high - low).clamp_min(0.1 * float(origin.abs().max()) or 1.0)
         spans = list(zip((low - room).tolist(), (high + room).tolist(), strict=True))
-    return axes_plane(layout, origin, spans)
+    return axes_plane(layout, spans)
 
 
 # What is seen --------------------------------------------------------------------------------------

@@ -178,18 +178,17 @@ def plane_through(points: Sequence[Tensor], span: float | None = None) -> Plane:
     return Plane("through", points[0], axes, labels, around(at, more))
 
 
-def axes_plane(layout: Layout, origin: Tensor, spans: Sequence[tuple[float, float]]) -> Plane:
+def axes_plane(layout: Layout, spans: Sequence[tuple[float, float]], labels: tuple[str, ...] = ()) -> Plane:
     """Return the plane of all points of a function of one or two numbers, in their own coordinates.
 
     Args:
         layout: how they make up a vector.
-        origin: only its size counts.
         spans: (low, high) of each number.
+        labels: what the numbers are called.
     """
-    n = layout.count
-    axes = torch.eye(n, dtype=origin.dtype)
-    labels = tuple(f"parameter {k + 1}" for k in range(n))
-    return Plane("axes", torch.zeros_like(origin), axes, labels, tuple(spans))
+    axes = torch.eye(layout.count, dtype=layout.dtype)
+    named = labels or tuple(f"parameter {k + 1}" for k in range(layout.count))
+    return Plane("axes", torch.zeros(layout.count, dtype=layout.dtype), axes, named, tuple(spans))
 
 
 def around(at: Tensor, more: float = 0.3) -> tuple[tuple[float, float], ...]:
