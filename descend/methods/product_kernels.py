@@ -118,9 +118,13 @@ def product_kernel(
             else:
                 x_low = tl.load(x_at + a_low, mask=depth[None, :] < k - start, other=0.0)
                 y_low = tl.load(y_at + b_low, mask=depth[:, None] < k - start, other=0.0)
-            total = tl.dot(x_low, y, total)
-            total = tl.dot(x, y_low, total)
-        total = tl.dot(x, y, total)
+            # Tensor cores cut off what they add to: a sum that grows in them loses some of its last place
+            # with every addition. It is kept outside, and the small products go first.
+            part = tl.dot(x_low, y)
+            part = tl.dot(x, y_low, part)
+            total += tl.dot(x, y, part)
+        else:
+            total = tl.dot(x, y, total)
         x_at += DEPTH * a_column
         y_at += DEPTH * b_column
     if TWO_PARTS:

@@ -7,7 +7,7 @@ import torch
 from cases import methods
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interpreted import READY, as_on_cuda
+from interpreted import DEVICE, READY, as_on_cuda
 
 from descend.methods import TABLE
 from descend.methods.executors.cuda import compiled
@@ -41,9 +41,8 @@ def on_device(expressions, h, steps):
         place = f"out.to(tl.pointer_type(tl.float64)) + tl.program_id(0) * {len(expressions)} + {k}"
         text.do(f"tl.store({place}, {x})")
     source = "\n".join(["def numbers(steps, values, out):", *text.lines, ""])
-    kernel = compiled.load([Function("numbers", source, ["steps", "values", "out"], 1)], torch.device("cpu"))[
-        "numbers"
-    ]
+    function = Function("numbers", source, ["steps", "values", "out"], 1)
+    kernel = compiled.load([function], DEVICE)["numbers"]
     counts = torch.tensor(steps, dtype=torch.float64)
     out = torch.empty(len(steps), len(expressions), dtype=torch.float64)
     words = compiled.Words(["steps", "values", "out"], 0)

@@ -1,18 +1,18 @@
-"""The fused executor for CUDA devices, in Triton's interpreter: kernels compute what the oracle does."""
+"""The fused executor for CUDA devices: kernels compute what the oracle does."""
 
 import copy
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import torch
 from cases import CASES, apart, copies, give, gradients, laid_out, lr, methods
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interpreted import INTERPRETED, READY, VARIABLE, as_on_cuda, without_waiting
+from interpreted import READY, VARIABLE, as_on_cpu, as_on_cuda, without_waiting
 from pairs import feed
 from test_fused import LAYOUTS, batch, everything, random
 from test_random_rules import EXACT, SMOOTH, batches, numbers, random_rule, scripts
@@ -25,12 +25,10 @@ from descend.methods import TABLE
 from descend.methods.equations import lerp, total, where, whole
 from descend.methods.executors import fused, reference
 from descend.methods.executors.cuda.writing import BLOCK, TILE
-from descend.methods.executors.engines import ENGINES
 from descend.methods.rule import Batch, elementwise, matrix, one_a_tensor, one_for_all, rule
 
 interpreting = pytest.mark.skipif(not READY, reason="Triton was imported before; see the last test")
 SIZES = [0, 1, 3, 4, TILE - 1, TILE, TILE + 1, 2 * TILE + 5]
-CPU = ENGINES["cpu"]
 DTYPES = [torch.float64, torch.float32]
 BOUND = {torch.float64: 1e-12, torch.float32: 1e-5}
 
@@ -87,14 +85,15 @@ def test_every_method(name, dtype):
 def test_narrow_numbers(name, dtype):
     """Computed in float32 and rounded once: as on the CPU, but for roundings of the wide numbers."""
     found = []
-    for engine in (INTERPRETED, CPU):
-        ps = laid_out(name, dtype)
-        method = TABLE[name](ps, **lr(name))
-        with mock.patch.dict(ENGINES, cpu=engine):
+    for place in (nullcontext, as_on_cpu):
+        with place():
+            ps = laid_out(name, dtype)
+            method = TABLE[name](ps, **lr(name))
             for _, g in zip(range(3), gradients(ps), strict=False):
                 give(ps, g)
                 method.step()
-        found.append([*ps, *(x for p in ps for x in method.state[p].values() if isinstance(x, torch.Tensor))])
+        kept = [x for p in ps for x in method.state[p].values() if isinstance(x, torch.Tensor)]
+        found.append([x.detach().cpu() for x in (*ps, *kept)])
     for mine, sure in zip(*found, strict=True):
         assert mine.dtype == sure.dtype
         assert apart(mine, sure) <= torch.finfo(dtype).eps

@@ -1,4 +1,4 @@
-"""Number formats inside CUDA kernels, in Triton's interpreter: the bits that torch's integers give."""
+"""Number formats inside CUDA kernels: the bits that torch's integers give."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Steps that a CUDA graph replays, on the CPU: kernels in Triton's interpreter, graphs by a stand-in."""
+"""Steps that a CUDA graph replays; where there is no device, a stand-in for graphs does."""
 
 import copy
 import io
@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 from cases import apart, copies, gradients, laid_out, lr, methods
-from graphs_on_cpu import Graph
+from graphs import Graph
 from interpreted import READY, as_on_cuda
 from test_cuda import BOUND
 from torch import nn
@@ -196,7 +196,7 @@ def test_a_rate_on_the_device_is_read_in_every_replay(dtype):
         {
             "state": {
                 i: {
-                    "step": torch.tensor(1.0),
+                    "step": torch.tensor(1.0, device="cpu"),
                     "exp_avg": opt.state[p]["m"].clone(),
                     "exp_avg_sq": opt.state[p]["v"].clone(),
                 }

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from interpreted import READY, as_on_cuda
+from interpreted import DEVICE, READY, as_on_cuda
 from torch import nn
 
 import descend
@@ -25,7 +25,7 @@ def descended(name, executor, unscaled=False, steps=8):
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
     parameters = [p for p in model.parameters() if TABLE[name].takes is None or TABLE[name].takes(p)]
     opt = TABLE[name](parameters, executor=executor)
-    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=2)
+    scaler = torch.amp.GradScaler(DEVICE.type, init_scale=1024.0, growth_interval=2)
     asked = []
     for step in range(steps):
         x = torch.randn(6, 5, generator=torch.Generator().manual_seed(step))

@@ -17,7 +17,7 @@ from descend.methods.orthogonalise import orthogonal
 def test_kernels(what):
     """In a process of its own: see there."""
     pytest.importorskip("triton")
-    script = Path(__file__).with_name("products_on_cpu.py")
+    script = Path(__file__).with_name("products_by_kernels.py")
     done = subprocess.run([sys.executable, script, what], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,15 +1,17 @@
-"""A CUDA graph on the CPU: what is launched while it is captured does not run, and runs in every replay.
+"""A CUDA graph; and one on the CPU: what is captured does not run, and runs in every replay.
 
-Kernels are recorded with the words that they were given, as CUDA takes them by value; torch's operations with
-the very tensors that they were called on. An operation that gives new tensors is run once for their shapes
-(their numbers are filled with rubbish, which a replay has to replace), one that writes into others is not.
+On the CPU kernels are recorded with the words that they were given, as CUDA takes them by value; torch's
+operations with the very tensors that they were called on. An operation that gives new tensors is run once for
+their shapes (their numbers are filled with rubbish, which a replay has to replace), one that writes into
+others is not.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
 import torch
-from interpreted import without_waiting
+from interpreted import REAL, without_waiting
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -54,8 +56,8 @@ def never(*_):
     raise AssertionError("a copy from the host's memory while a graph is captured")
 
 
-class Graph:
-    """What was recorded."""
+class Recorded:
+    """What was recorded, on the CPU."""
 
     def __init__(self):
         self.tape = []
@@ -98,3 +100,38 @@ class Graph:
         with torch.no_grad():
             for one in self.tape:
                 one()
+
+
+class OnDevice:
+    """Torch's graph, with what was launched counted."""
+
+    def __init__(self):
+        self.graph = torch.cuda.CUDAGraph()
+        self.launches = self.pokes = 0
+
+    @contextmanager
+    def captured(self) -> Iterator[None]:
+        """Record, and run nothing."""
+        bind, launcher = compiled.Kernel.bind, pokes.launcher
+
+        def counted_bind(kernel, words):
+            self.launches += 1
+            return bind(kernel, words)
+
+        def counted_launcher(device):
+            self.pokes += 1
+            return launcher(device)
+
+        with (
+            mock.patch.object(pokes, "launcher", counted_launcher),
+            mock.patch.object(compiled.Kernel, "bind", counted_bind),
+            torch.cuda.graph(self.graph),
+        ):
+            yield
+
+    def replay(self) -> None:
+        """Run everything."""
+        self.graph.replay()
+
+
+Graph = OnDevice if REAL else Recorded

@@ -30,6 +30,20 @@ def interpreted():
             _numbers_of_all_sizes(products)
 
 
+def on_device():
+    """Products as they are on a device, beside float64: sizes that networks have, and odd ones."""
+    torch.set_default_device("cuda")
+    from descend.methods import products
+
+    sizes = [(2, 70, 40), (1, 64, 64), (3, 1, 5), (0, 4, 4), (12, 768, 3072), (4, 300, 1030), (1, 2304, 768)]
+    with mock.patch.object(products, "fast", lambda x: True):
+        for k, m, n in sizes:
+            for dtype, most in ((torch.bfloat16, 1e-2), (torch.float16, 2e-3), (torch.float32, 1e-6)):
+                _symmetric(products, k, m, n, dtype, most)
+            _general(products, k, m, n, 50)
+        _numbers_of_all_sizes(products)
+
+
 def _near(found, sure, most):
     error = float((found.double() - sure).norm())
     assert error <= most * float(sure.norm()) + 1e-300, (error, found.shape, found.dtype)
@@ -113,4 +127,4 @@ def compiled():
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    SimpleNamespace(interpreted=interpreted, compiled=compiled).__dict__[sys.argv[1]]()
+    SimpleNamespace(interpreted=interpreted, compiled=compiled, on_device=on_device).__dict__[sys.argv[1]]()
