@@ -107,6 +107,8 @@ class Kept:
             # A single number costs nothing, and sums of millions need the digits.
             dtype = torch.promote_types(w.dtype, torch.float32)
             return torch.full((), start, dtype=dtype, device=w.device)
+        if w.is_meta:  # torch's own likenesses of what has no memory import sympy, which takes a second
+            return torch.empty_strided(w.shape, w.stride(), dtype=dtype, device="meta")
         if start == 0.0:  # the system hands out zeros, and only when they are first touched
             return torch.zeros_like(w, dtype=dtype, memory_format=torch.preserve_format)
         return torch.full_like(w, start, dtype=dtype, memory_format=torch.preserve_format)

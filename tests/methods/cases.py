@@ -51,6 +51,8 @@ class Case:
             in use at once; torch's own allow themselves one to five.
         rounding: how much farther than the surer side ours may be from the truth in float32 and bfloat16,
             as a factor: 2, or more where a sign or an orthogonalisation makes much of little.
+        on_device: the largest relative difference to the oracle in float32 on a GPU: larger where parts are
+            computed in bfloat16 there, in stacks whose sums have another order.
         without: names of tests that do not apply → why, in words. The names are those of :data:`WITHOUT`.
         generic: names of PyTorch's own generic tests that do not apply → why (``optimizer_infos.py``).
     """
@@ -73,6 +75,7 @@ class Case:
     programs: int = 1
     temporaries: float = 4.5
     rounding: float = 2.0
+    on_device: float = 1e-5
     without: Mapping[str, str] = field(default_factory=dict)
     generic: Mapping[str, str] = field(default_factory=dict)
 
