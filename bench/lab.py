@@ -1,19 +1,21 @@
 """The lab in headless Chromium: frames a second, the first picture, bytes, following a run, many runs.
 
-    python bench/lab.py [--json FILE]
+    python bench/lab.py [--only playground|following|many] [--json FILE]
 
 - Frames: four methods on Rosenbrock's valley, at 1280 × 800, while they play; the mean over four seconds of
   what ``requestAnimationFrame`` came to.
 - First picture: from asking for the page until the ways are drawn, the best of five, the server being warm.
 - Bytes: of everything that the page asks for before it plays.
-- Following: ``descend fit digits`` for 12 seconds, alone and with a page that follows it, in turns; updates a
-  second on the page, and by how much fewer steps were taken (median of the ratios).
+- Following: one ``descend fit digits``, with a page that follows it and with one that does not, in turns of
+  three seconds; updates a second on the page, and by how much fewer steps a second are taken meanwhile (mean
+  over the turns, with twice its standard error).
 - Many runs: a folder of 10,000, of which one has a million recorded steps: until the list, and the curve, are
   on the screen.
 """
 
 import argparse
 import json
+import math
 import platform
 import shutil
 import statistics
@@ -28,11 +30,12 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from descend.descent.record import Record
+from descend.descent.record import Record, read_series
 from descend.runs.run import Run
 
 FOUR = "#/play?scene=rosenbrock&balls=sgd:0.001:0;momentum:0.0005:0.9;adam:0.03:;rmsprop:0.01:&steps=1000"
-SECONDS, ROUNDS, MANY = 12, 3, 10_000
+SECONDS, TURN, MANY = 90, 3, 10_000
+ELAPSED = "time/elapsed(s)"
 
 
 @contextmanager
@@ -83,14 +86,15 @@ def playground(browser: Browser, address: str) -> dict[str, float]:
     times, size = [], 0
     for _ in range(5):
         page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-        sizes: list[int] = []
-        page.on("response", lambda answer, sizes=sizes: sizes.append(len(answer.body())))
         began = time.perf_counter()
         page.goto(address)
         walked(page)
         times.append(time.perf_counter() - began)
         page.wait_for_timeout(300)
-        size = sum(sizes)
+        size = page.evaluate(
+            "['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))"
+            ".reduce((sum, entry) => sum + entry.decodedBodySize, 0)"
+        )
         page.context.close()
     page = opened(browser, address + FOUR)
     walked(page)
@@ -101,33 +105,37 @@ def playground(browser: Browser, address: str) -> dict[str, float]:
     return {"frames/s": frames, "first picture(s)": min(times), "bytes": size}
 
 
-def fit(runs: Path, name: str) -> subprocess.Popen[str]:
-    """Start a fit."""
-    words = ["fit", "digits", "--seconds", str(SECONDS), "--threads", "1", "--no-watch", "-q"]
-    return subprocess.Popen([sys.executable, "-m", "descend", *words, "--out", str(runs / name)], text=True)
-
-
 def following(browser: Browser, address: str, runs: Path) -> dict[str, float]:
-    """Measure what following costs."""
-    ratios, updates = [], []
-    for k in range(ROUNDS):
-        steps = []
-        for followed in (False, True):
-            name = f"followed-{k}" if followed else f"alone-{k}"
-            process = fit(runs, name)
+    """Measure what following costs: one run, looked at and left alone in turns."""
+    words = ["fit", "digits", "--seconds", str(SECONDS), "--threads", "1", "--no-watch", "-q"]
+    process = subprocess.Popen([sys.executable, "-m", "descend", *words, "--out", str(runs / "followed")])
+    record = runs / "followed" / "record.db"
+    page = opened(browser, address)
+    began = time.perf_counter() + 4
+    late = math.inf  # how far the record's clock, which is the process's, is behind ours
+    while time.perf_counter() < began:
+        if record.exists() and (times := read_series(record, ELAPSED)[1]):
+            late = min(late, time.perf_counter() - times[-1])
+        time.sleep(0.01)
+    turns, updates = [], []
+    while time.perf_counter() - late + 2 * TURN + 1 < SECONDS:
+        for followed in (True, False):
+            page.evaluate("location.hash = '#/runs/followed'" if followed else "location.hash = '#/explain'")
+            page.wait_for_timeout(1000)  # opening it is not following it
+            first = time.perf_counter() - late
+            page.wait_for_timeout(1000 * TURN)
+            turns.append((first, time.perf_counter() - late))
             if followed:
-                page = opened(browser, address)
-                while not (runs / name / "record.db").exists():
-                    time.sleep(0.05)
-                page.evaluate(f"location.hash = '#/runs/{name}'")
-                page.wait_for_timeout(6000)
                 updates.append(float(page.evaluate("document.documentElement.dataset.updates ?? '0'")))
-            process.wait()
-            if followed:
-                page.context.close()
-            steps.append(Run.open(runs / name).facts["steps"])
-        ratios.append(1 - steps[1] / steps[0])
-    return {"updates/s": statistics.median(updates), "cost": statistics.median(ratios)}
+    process.wait()
+    page.context.close()
+    steps, times = read_series(record, ELAPSED)
+    paces = [float(np.interp(b, times, steps) - np.interp(a, times, steps)) / (b - a) for a, b in turns]
+    # Each turn alone beside the mean of the followed ones around it: a drift of the machine falls out.
+    followed, alone = paces[::2], paces[1::2]
+    ratios = [1 - (f + g) / 2 / a for f, a, g in zip(followed, alone, followed[1:], strict=False)]
+    half = 2 * statistics.stdev(ratios) / len(ratios) ** 0.5
+    return {"updates/s": statistics.median(updates), "cost": statistics.mean(ratios), "cost/±": half}
 
 
 def many(browser: Browser, folder: Path) -> dict[str, float]:
@@ -170,6 +178,7 @@ def many(browser: Browser, folder: Path) -> dict[str, float]:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", choices=("playground", "following", "many"))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -179,11 +188,14 @@ def main() -> None:
         runs = Path(place, "runs")
         runs.mkdir()
         with lab(runs) as address:
-            found |= playground(browser, address)
-            found |= following(browser, address, runs)
-        folder = Path(place, "many")
-        folder.mkdir()
-        found |= many(browser, folder)
+            if given.only in (None, "playground"):
+                found |= playground(browser, address)
+            if given.only in (None, "following"):
+                found |= following(browser, address, runs)
+        if given.only in (None, "many"):
+            folder = Path(place, "many")
+            folder.mkdir()
+            found |= many(browser, folder)
         version = browser.version
         browser.close()
     print(f"Chromium {version}, headless, without a GPU; {platform.processor() or 'CPU'}")

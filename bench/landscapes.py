@@ -1,6 +1,6 @@
 """A landscape of 51 × 51 points on 1,000 pictures: time beside loss-landscapes, and the error of few points.
 
-    python bench/landscapes.py [--pictures FOLDER] [--rounds 5] [--json FILE]
+    python bench/landscapes.py [--pictures FOLDER] [--rounds 5] [--only NETWORK] [--json FILE]
 
 Both look at the same points of the same plane of the same network, in turns, in one process. The peer's
 ``planar_interpolation`` evaluates each point with all of PyTorch's threads, without gradients. Of descend,
@@ -148,23 +148,29 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("64-64-64-10", "784-11-10", "CNN"))
     given = parser.parse_args()
     torch.manual_seed(0)
-    rows = [
-        measured("MLP, 64-64-64-10", mlp(), *digits(), given.rounds),
-        measured("MLP, 784-11-10", narrow(), *pictures(given.pictures), given.rounds),
-        measured("CNN", cnn(), *pictures(given.pictures), given.rounds),
-    ]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.processor() or 'CPU'}")
-    for row in rows:
+    rows = []
+    for name, model, examples in (
+        ("64-64-64-10", mlp, digits),
+        ("784-11-10", narrow, lambda: pictures(given.pictures)),
+        ("CNN", cnn, lambda: pictures(given.pictures)),
+    ):
+        if given.only not in (None, name):
+            continue
+        row = measured(name, model(), *examples(), given.rounds)
+        rows.append(row)
         print(
-            f"{row['network']} ({row['parameters']:,} parameters): loss-landscapes {row['peer(s)']:.2f} s, "
+            f"{name} ({row['parameters']:,} parameters): loss-landscapes {row['peer(s)']:.2f} s, "
             f"descend {row['descend(s)']:.2f} s: {row['ratio']:.2f} × as fast "
             f"(at least {row['ratio/least']:.2f} ×); {row['pace']}; values differ by {row['difference']:.1e}"
         )
         print(
             f"    from few points: {row['few/share']:.1%} computed, within {row['few/error']:.2%} of the "
-            f"range, {row['few(s)']:.2f} s"
+            f"range, {row['few(s)']:.2f} s",
+            flush=True,
         )
     if given.json:
         given.json.write_text(json.dumps(rows, indent=1))

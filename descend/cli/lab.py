@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,7 +55,9 @@ def lab(
     names = {"127.0.0.1", "localhost", "[::1]", *([host] if host else [])}
     address = f"http://{host or '127.0.0.1'}:{number}/?token={token}"
     settle()
-    app = application(runs.expanduser().absolute(), token, number, {f"{name}:{number}" for name in names})
+    closing = threading.Event()
+    hosts = {f"{name}:{number}" for name in names}
+    app = application(runs.expanduser().absolute(), token, number, hosts, closing)
     if json:
         say_json({"url": address, "port": number, "token": token, "runs": str(runs)})
     else:
@@ -64,7 +67,7 @@ def lab(
         import webbrowser
 
         webbrowser.open(address)
-    _serve(uvicorn, app, listening)
+    _serve(uvicorn, app, listening, closing)
     return 0
 
 
@@ -81,7 +84,12 @@ def _listen(host: str, port: int | None) -> socket.socket:
     raise UsageError("a free port", "none", "close other programs")
 
 
-def _serve(uvicorn: Any, app: Any, listening: socket.socket) -> None:
+def _serve(uvicorn: Any, app: Any, listening: socket.socket, closing: threading.Event) -> None:
+    class Server(uvicorn.Server):
+        def handle_exit(self, *given: Any) -> None:
+            closing.set()
+            super().handle_exit(*given)
+
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, server_header=False)
     with contextlib.suppress(KeyboardInterrupt):  # it has closed by then
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])

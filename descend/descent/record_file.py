@@ -209,6 +209,20 @@ def read_rows(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[
     Raises:
         RunError: where the file is missing or damaged.
     """
+    return read_rows_of_each(path, query, [parameters])
+
+
+def read_rows_of_each(path: Path, query: str, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return what a query finds for each of some parameters, one after the other, in one look at a record.
+
+    Args:
+        path: the ``record.db``.
+        query: SQL that only reads.
+        parameters: for its question marks, each time.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
     import sqlite3
 
     path = Path(path)
@@ -235,7 +249,7 @@ def read_rows(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[
         raise _damaged(path) from error
 
 
-def _query(path: Path, query: str, parameters: tuple[Any, ...]) -> list[Any]:
+def _query(path: Path, query: str, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
     import sqlite3
 
     # Not "ro": a connection that may write clears SQLite's files beside the record away when it is the
@@ -243,7 +257,8 @@ def _query(path: Path, query: str, parameters: tuple[Any, ...]) -> list[Any]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
     try:
         connection.execute("PRAGMA query_only=1")
-        return connection.execute(query, parameters).fetchall()
+        connection.execute("BEGIN")
+        return [row for given in parameters for row in connection.execute(query, given)]
     finally:
         connection.close()
 

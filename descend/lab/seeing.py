@@ -10,10 +10,17 @@ import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from descend.descent.record_file import read_events, read_findings, read_rows, series_names
+from descend.descent.record_file import (
+    read_events,
+    read_findings,
+    read_rows,
+    read_rows_of_each,
+    series_names,
+)
 from descend.errors import UsageError
 from descend.runs.lock import being_written
 
@@ -219,16 +226,18 @@ def _thinned(
     record: Path, series: str, first: int, last: int, buckets: int
 ) -> list[tuple[int, float | None]]:
     """Return the least and the greatest value of each bucket of steps, and a gap where one is no number."""
-    # One pass. SQLite keeps NaN as NULL, which neither min nor max sees: so they are counted.
-    rows = read_rows(
+    # A query a bucket, each a stretch of the primary key: grouped in one query they took three times as
+    # long. SQLite keeps NaN as NULL, which neither min nor max sees: so they are counted.
+    steps = last - first + 1
+    bounds = [first + k * steps // buckets for k in range(buckets + 1)]
+    rows = read_rows_of_each(
         record,
-        "SELECT (step - ?) * ? / (? + 1) AS bucket, min(step), max(step), min(value), max(value), "
-        "count(*) - count(value) FROM metrics WHERE name = ? AND step BETWEEN ? AND ? GROUP BY bucket "
-        "ORDER BY bucket",
-        (first, buckets, last - first, series, first, last),
+        "SELECT min(step), max(step), min(value), max(value), count(*) - count(value) FROM metrics "
+        "WHERE name = ? AND step BETWEEN ? AND ?",
+        [(series, low, high - 1) for low, high in pairwise(bounds)],
     )
     found: list[tuple[int, float | None]] = []
-    for _, begin, end, least, most, missing in rows:
+    for begin, end, least, most, missing in rows:
         if least is not None:
             found.append((begin, least))
             if most != least:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -37,7 +38,7 @@ BREATH = 15.0
 """Seconds after which a silent stream says that it is still there."""
 
 
-def lab(folder: Path, token: str, port: int, hosts: set[str]) -> App:
+def lab(folder: Path, token: str, port: int, hosts: set[str], closing: threading.Event | None = None) -> App:
     """Return the lab, an ASGI application.
 
     Args:
@@ -45,8 +46,10 @@ def lab(folder: Path, token: str, port: int, hosts: set[str]) -> App:
         token: the secret that the address carries.
         port: on which it listens; part of the cookie's name.
         hosts: what requests may name as their host.
+        closing: set when it is about to close: whoever follows a run is let go.
     """
     runs, fits = Runs(folder), Fits(folder)
+    closes = closing or threading.Event()
 
     async def page(request: Request) -> Response:
         return HTMLResponse((ASSETS / "index.html").read_text(encoding="utf-8"))
@@ -139,7 +142,11 @@ def lab(folder: Path, token: str, port: int, hosts: set[str]) -> App:
         except DescendError as error:
             return _said({"error": str(error)}, 404)
         after = _whole(request.query_params.get("after"), 0)
-        stream = _followed(runs, name, series, after, request.is_disconnected)
+
+        async def gone() -> bool:
+            return closes.is_set() or await request.is_disconnected()
+
+        stream = _followed(runs, name, series, after, gone)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     @asynccontextmanager

@@ -15,10 +15,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from descend.functions.data import Batch
+from descend.functions.measures import cross_entropy
 from descend.functions.problem import Problem
 from descend.landscapes.shortcuts import Place, Shortcuts, layers_with_one_input
 from descend.landscapes.vectors import Layout
@@ -29,6 +31,9 @@ STACKED = 256 << 20
 """Bytes that the parameters of points computed at once may take."""
 PIECES = (256, 64)
 STACKS = (8, 32)
+CROSS_ENTROPIES = (cross_entropy, F.cross_entropy)
+MANY_CLASSES = 128
+"""Classes of which the softmax is taken row by row."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,8 @@ class Losses:
     ):
         self.device = device or torch.device("cpu")
         self._problem, self._whole = problem, _to(batch, self.device)
+        loss = problem.loss
+        self._loss = classes_first(loss) if loss is not None and loss in CROSS_ENTROPIES else loss
         self._modules = [copy.deepcopy(function).to(self.device).eval()]
         norms = batch_norms(self._modules[0]) if own_statistics else []
         for norm in norms:
@@ -252,11 +259,16 @@ class Losses:
                 torch.manual_seed(0)
             losses = []
             for own.place.piece, piece in enumerate(pieces):
-                losses.append(self._problem.loss_of(own.module, piece))
+                losses.append(self._loss_of(own.module, piece))
         return self._mean(losses, pieces)
 
+    def _loss_of(self, function: nn.Module, piece: Batch) -> Tensor:
+        if self._loss is None:
+            return self._problem.loss_of(function, piece)
+        return self._loss(function(*piece[:-1]), piece[-1])
+
     def _stacked(self, own: "_Worker", where: "_Where", chunk: Sequence[int], pieces: list[Batch]) -> Tensor:
-        loss, losses, points = self._problem.loss, [], where.points(chunk)
+        loss, losses, points = self._loss, [], where.points(chunk)
         at = points[:, :0] if where.plane is None else where.plane.at[list(chunk)]
         for own.place.piece, piece in enumerate(pieces):
 
@@ -298,6 +310,24 @@ class Losses:
             return losses[0].double().cpu()
         sizes = torch.tensor([float(len(piece[-1])) for piece in pieces], dtype=torch.float64)
         return (torch.stack([x.double() for x in losses], -1).cpu() * sizes).sum(-1) / sizes.sum()
+
+
+def classes_first(loss: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a cross-entropy that has the examples side by side in memory where there are few classes.
+
+    Torch takes the softmax over few neighbouring numbers one by one, and over rows many at once: 7 µs in the
+    place of 150 for 1,000 × 10.
+
+    Args:
+        loss: the cross-entropy: what takes other shapes than (n, classes) and (n,).
+    """
+
+    def of(output: Tensor, target: Tensor) -> Tensor:
+        if output.ndim != 2 or target.shape != output.shape[:1] or output.shape[1] > MANY_CLASSES:
+            return loss(output, target)
+        return F.cross_entropy(output.mT.contiguous().unsqueeze(0), target.unsqueeze(0))
+
+    return of
 
 
 def batch_norms(function: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
