@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -46,18 +47,21 @@ class Pace:
         workers: threads that compute points, each alone; 1 shares each operation among all cores.
         shortcuts: whether layers that see the same input at every point are looked up
             (:mod:`descend.landscapes.shortcuts`).
+        channels_last: whether pictures lie in memory pixel by pixel: torch pools them many times as fast.
     """
 
     stack: int = 1
     rows: int | None = None
     workers: int = 1
     shortcuts: bool = False
+    channels_last: bool = False
 
     def __str__(self) -> str:
         points = f"{self.stack} points at once" if self.stack > 1 else "point by point"
         rows = "" if self.rows is None else f", {self.rows} examples at once"
         workers = f", {self.workers} workers" if self.workers > 1 else ""
-        return points + rows + workers + (", the first layer looked up" if self.shortcuts else "")
+        pixels = ", pixel by pixel in memory" if self.channels_last else ""
+        return points + rows + workers + pixels + (", the first layer looked up" if self.shortcuts else "")
 
 
 class Losses:
@@ -180,12 +184,17 @@ class Losses:
             seconds = []
             for _ in range(2):  # the first time may be slower for once
                 began = time.perf_counter()
-                self._compute(where, todo[:count], pace)
+                try:
+                    self._compute(where, todo[:count], pace)
+                except RuntimeError:  # as of a view that only one order in memory allows
+                    if not pace.channels_last:
+                        raise
+                    break
                 seconds.append((time.perf_counter() - began) / count)
                 todo = todo[count:]
                 if seconds[0] > 3 * least:
                     break
-            if min(seconds) < least and (pace.stack == 1 or self._stackable):
+            if seconds and min(seconds) < least and (pace.stack == 1 or self._stackable):
                 self._best, least = pace, min(seconds)
         return self._best, todo
 
@@ -193,12 +202,17 @@ class Losses:
         """Yield ways to compute, each with what turned out best so far."""
         yield Pace()
         if self.device.type == "cpu":
+            if {p.ndim for p in self._modules[0].parameters()} & {4, 5} == {4}:
+                yield Pace(channels_last=True)
             for rows in PIECES:
                 if 2 * rows <= self.examples and not self._together:
-                    yield Pace(rows=rows)
+                    yield replace(self._best, rows=rows)
             cores = min(self._threads, os.cpu_count() or 1)
             if cores > 1:
                 yield replace(self._best, workers=cores)
+                # What is too small for all cores together may be the right size for each alone.
+                if self._best.workers > 1 and self._best.rows is None and not self._together:
+                    yield replace(self._best, rows=PIECES[0])
         size = self.layout.count * self.layout.dtype.itemsize
         for stack in STACKS:
             if stack * size * self._best.workers <= STACKED and self._stackable:
@@ -215,11 +229,14 @@ class Losses:
     # Computing --------------------------------------------------------------------------------------
     def _compute(self, where: "_Where", todo: Sequence[int], pace: Pace) -> None:
         """Compute the loss at some of the points, into ``where.losses``."""
-        pieces = list(_split(self._whole, pace.rows))
+        order = torch.channels_last if pace.channels_last else torch.contiguous_format
+        pieces = [_ordered(piece, order) for piece in _split(self._whole, pace.rows)]
         chunks = [todo[k : k + pace.stack] for k in range(0, len(todo), pace.stack)]
         while len(self._modules) < pace.workers:
             self._modules.append(copy.deepcopy(self._modules[0]))
-        shortcuts = self._shortcuts(where, pieces) if pace.shortcuts else None
+        for module in self._modules:
+            cast(Any, module).to(memory_format=order)
+        shortcuts = self._shortcuts(where, pieces, pace) if pace.shortcuts else None
 
         def work(worker: int) -> None:
             own = _Worker(self._modules[worker], self.layout.names)
@@ -289,19 +306,19 @@ class Losses:
             self._layers = layers_with_one_input(module, run, self.layout)
         return self._layers
 
-    def _shortcuts(self, where: "_Where", pieces: list[Batch]) -> Shortcuts | None:
+    def _shortcuts(self, where: "_Where", pieces: list[Batch], pace: Pace) -> Shortcuts | None:
         """Return the outputs of first layers over these pieces, made once a plane."""
         if where.plane is None or not self._first_layers():
             return None
-        rows = len(pieces[0][-1]) if pieces[0] else 0
-        if rows not in where.plane.shortcuts:
+        key = (pace.rows, pace.channels_last)
+        if key not in where.plane.shortcuts:
             run = lambda module, piece: self._problem.loss_of(module, piece)  # noqa: E731
             where.plane.shortcuts.clear()
-            where.plane.shortcuts[rows] = Shortcuts(
+            where.plane.shortcuts[key] = Shortcuts(
                 *(self._modules[0], self._first_layers(), self.layout),
                 *(where.plane.origin, where.plane.axes, pieces, run),
             )
-        found = where.plane.shortcuts[rows]
+        found = where.plane.shortcuts[key]
         return found if found.fits else None
 
     def _mean(self, losses: list[Tensor], pieces: list[Batch]) -> Tensor:
@@ -360,7 +377,7 @@ class _OnPlane:
     origin: Tensor
     axes: Tensor
     at: Tensor
-    shortcuts: dict[int, Shortcuts] = field(default_factory=dict)
+    shortcuts: dict[tuple[int | None, bool], Shortcuts] = field(default_factory=dict)
 
 
 def _split(batch: Batch, rows: int | None) -> Iterator[Batch]:
@@ -369,6 +386,15 @@ def _split(batch: Batch, rows: int | None) -> Iterator[Batch]:
         return
     for k in range(0, len(batch[-1]), rows):
         yield tuple(x[k : k + rows] if isinstance(x, Tensor) else x for x in batch)
+
+
+def _ordered(batch: Batch, order: torch.memory_format) -> Batch:
+    """Have pictures lie in memory in an order; where it is another one than they have, as copies."""
+    pictures = [isinstance(x, Tensor) and x.ndim == 4 for x in batch]
+    if order is torch.contiguous_format or not any(pictures):
+        return batch
+    found = zip(batch, pictures, strict=True)
+    return tuple(x.contiguous(memory_format=order) if picture else x for x, picture in found)
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:

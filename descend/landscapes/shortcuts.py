@@ -84,7 +84,7 @@ class Shortcuts:
         run: Callable[[nn.Module, Batch], Any],
     ):
         self.names = list(names)
-        self._known: dict[str, list[tuple[Tensor, torch.Size]]] = {name: [] for name in names}
+        self._known: dict[str, list[tuple[Tensor, torch.Size, bool]]] = {name: [] for name in names}
         values = [layout.values(origin), *map(layout.values, axes)]
         layers = {name: module.get_submodule(name) for name in names}
         self.fits = True
@@ -93,12 +93,16 @@ class Shortcuts:
             inputs = _inputs(module, layers, piece, run)
             for name, layer in layers.items():
                 outputs = [_output(layer, name, v, inputs[name], first) for v, first in _each(values)]
+                # Channels that lie last in memory are to lie there again.
+                last = outputs[0].ndim == 4 and not outputs[0].is_contiguous()
+                if last:
+                    outputs = [y.permute(0, 2, 3, 1) for y in outputs]
                 known = torch.stack([y.reshape(-1) for y in outputs])
                 size += known.numel() * known.element_size()
                 if size > LARGEST:
                     self.fits = False
                     return
-                self._known[name].append((known, outputs[0].shape))
+                self._known[name].append((known, outputs[0].shape, last))
 
     def put(self, module: nn.Module, place: Place) -> Callable[[], None]:
         """Have a copy of the function take the shortcuts; return what undoes that.
@@ -111,9 +115,10 @@ class Shortcuts:
         for name, layer in layers:
 
             def known(x: Tensor, name: str = name) -> Tensor:
-                outputs, shape = self._known[name][place.piece]
+                outputs, shape, last = self._known[name][place.piece]
                 assert place.at is not None
-                return (place.at.to(outputs.dtype) @ outputs).view(shape)
+                y = (place.at.to(outputs.dtype) @ outputs).view(shape)
+                return y.permute(0, 3, 1, 2) if last else y
 
             layer.forward = known
 

@@ -18,6 +18,9 @@ PACES = [
     Pace(stack=7, rows=100, workers=2),
     Pace(shortcuts=True),
     Pace(stack=7, rows=100, workers=2, shortcuts=True),
+    Pace(channels_last=True),
+    Pace(rows=100, workers=2, shortcuts=True, channels_last=True),
+    Pace(stack=7, rows=100, workers=2, shortcuts=True, channels_last=True),
 ]
 
 
@@ -175,6 +178,26 @@ class Drawing(nn.Module):
 
     def forward(self) -> torch.Tensor:
         return (self.w * torch.randn(2)).sum()
+
+
+def test_views_that_one_order_in_memory_allows() -> None:
+    """Whoever writes ``view`` needs numbers where they are by default; the other order is then not taken."""
+
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.last = nn.Conv2d(2, 4, 3), nn.Linear(64, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(self.convolution(x).view(len(x), -1))
+
+    problem, batch = classifying(Viewing(), 2, 6, 6)
+    losses = Losses(problem, problem.function, batch)
+    points = Layout(problem.function).of(problem.function) + 0.1 * torch.randn(400, losses.layout.count)
+    found = losses.at(points)
+    assert losses.pace is not None and not losses.pace.channels_last
+    sure = Losses(problem, problem.function, batch, pace=Pace()).at(points)
+    torch.testing.assert_close(found, sure, rtol=1e-5, atol=1e-6)
 
 
 def test_functions_that_draw_draw_the_same_everywhere() -> None:

@@ -7,7 +7,8 @@ export interface View {
   tilt: number;
 }
 
-const STEP = 2;
+// Quads as narrow as the ground's own grid where that is not too many: along a sharp valley wider ones are teeth.
+const MOST = 20_000;
 const TALL = 0.62;
 
 export class Relief {
@@ -22,10 +23,12 @@ export class Relief {
     const s = Math.sin(view.turn);
     const u = (x - 0.5) * c - (y - 0.5) * s;
     const v = (x - 0.5) * s + (y - 0.5) * c;
-    const size = Math.min(width, height * 1.25) * 0.68;
+    // As large as fits, whichever way it is turned.
+    const tall = Math.SQRT1_2 * Math.sin(view.tilt) + (TALL / 2) * Math.cos(view.tilt);
+    const size = Math.min((0.48 * width) / Math.SQRT1_2, (0.48 * height) / tall);
     const deep = v * Math.sin(view.tilt);
     const up = (z - 0.5) * TALL * Math.cos(view.tilt);
-    return [width / 2 + u * size, height * 0.52 - (up + deep) * size];
+    return [width / 2 + u * size, height / 2 - (up + deep) * size];
   }
 
   draw(pen: CanvasRenderingContext2D, view: View, width: number, height: number): void {
@@ -47,9 +50,10 @@ export class Relief {
     const { heights, rows, columns } = this.terrain;
     const c = Math.cos(view.turn);
     const s = Math.sin(view.turn);
+    const step = Math.ceil(Math.sqrt((rows * columns) / MOST));
     const quads: { depth: number; i: number; j: number }[] = [];
-    for (let j = 0; j < rows - 1; j += STEP) {
-      for (let i = 0; i < columns - 1; i += STEP) {
+    for (let j = 0; j < rows - 1; j += step) {
+      for (let i = 0; i < columns - 1; i += step) {
         const x = i / (columns - 1) - 0.5;
         const y = j / (rows - 1) - 0.5;
         quads.push({ depth: x * s + y * c, i, j });
@@ -59,8 +63,8 @@ export class Relief {
     pen.lineWidth = 0.6;
     pen.lineJoin = "round";
     for (const { i, j } of quads) {
-      const i1 = Math.min(columns - 1, i + STEP);
-      const j1 = Math.min(rows - 1, j + STEP);
+      const i1 = Math.min(columns - 1, i + step);
+      const j1 = Math.min(rows - 1, j + step);
       const corners: [number, number][] = [[i, j], [i1, j], [i1, j1], [i, j1]];
       let sum = 0;
       pen.beginPath();
