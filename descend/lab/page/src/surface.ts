@@ -11,24 +11,55 @@ export interface View {
 const MOST = 20_000;
 const TALL = 0.62;
 
+interface Box {
+  left: number;
+  right: number;
+  low: number;
+  high: number;
+}
+
+/** A point of the unit cube, turned and tilted: to the right, and up. */
+function seen(x: number, y: number, z: number, view: View): [number, number] {
+  const c = Math.cos(view.turn);
+  const s = Math.sin(view.turn);
+  const deep = (x - 0.5) * s + (y - 0.5) * c;
+  return [(x - 0.5) * c - (y - 0.5) * s, (z - 0.5) * TALL * Math.cos(view.tilt) + deep * Math.sin(view.tilt)];
+}
+
 export class Relief {
   private picture: HTMLCanvasElement | null = null;
   private key = "";
+  private box: Box | null = null;
+  private boxed = "";
 
   constructor(readonly terrain: Terrain) {}
 
   /** Where a point of the unit cube lies on the screen. */
   project(x: number, y: number, z: number, view: View, width: number, height: number): [number, number] {
-    const c = Math.cos(view.turn);
-    const s = Math.sin(view.turn);
-    const u = (x - 0.5) * c - (y - 0.5) * s;
-    const v = (x - 0.5) * s + (y - 0.5) * c;
-    // As large as fits, whichever way it is turned.
-    const tall = Math.SQRT1_2 * Math.sin(view.tilt) + (TALL / 2) * Math.cos(view.tilt);
-    const size = Math.min((0.48 * width) / Math.SQRT1_2, (0.48 * height) / tall);
-    const deep = v * Math.sin(view.tilt);
-    const up = (z - 0.5) * TALL * Math.cos(view.tilt);
-    return [width / 2 + u * size, height / 2 - (up + deep) * size];
+    const { left, right, low, high } = this.bounds(view);
+    const size = Math.min((0.94 * width) / (right - left), (0.9 * height) / (high - low));
+    const [u, v] = seen(x, y, z, view);
+    return [width / 2 + (u - (left + right) / 2) * size, height / 2 - (v - (low + high) / 2) * size];
+  }
+
+  /** How far the surface reaches as it is seen: it is drawn as large as fits. */
+  private bounds(view: View): Box {
+    const key = `${view.turn.toFixed(3)}×${view.tilt.toFixed(3)}`;
+    if (this.box && this.boxed === key) return this.box;
+    const { heights, rows, columns } = this.terrain;
+    const box = { left: Infinity, right: -Infinity, low: Infinity, high: -Infinity };
+    for (let j = 0; j < rows; j += 1) {
+      for (let i = 0; i < columns; i += 1) {
+        const [u, v] = seen(i / (columns - 1), j / (rows - 1), heights[j]![i]!, view);
+        box.left = Math.min(box.left, u);
+        box.right = Math.max(box.right, u);
+        box.low = Math.min(box.low, v);
+        box.high = Math.max(box.high, v);
+      }
+    }
+    this.boxed = key;
+    this.box = box;
+    return box;
   }
 
   draw(pen: CanvasRenderingContext2D, view: View, width: number, height: number): void {
