@@ -7,7 +7,7 @@
 - First picture: from asking for the page until the ways are drawn, the best of five, the server being warm.
 - Bytes: of everything that the page asks for before it plays.
 - Following: one ``descend fit digits``, with a page that follows it and with one that does not, in turns of
-  three seconds; updates a second on the page, and by how much fewer steps a second are taken meanwhile (mean
+  two seconds; updates a second on the page, and by how much fewer steps a second are taken meanwhile (mean
   over the turns, with twice its standard error).
 - Many runs: a folder of 10,000, of which one has a million recorded steps: until the list, and the curve, are
   on the screen.
@@ -34,7 +34,7 @@ from descend.descent.record import Record, read_series
 from descend.runs.run import Run
 
 FOUR = "#/play?scene=rosenbrock&balls=sgd:0.001:0;momentum:0.0005:0.9;adam:0.03:;rmsprop:0.01:&steps=1000"
-SECONDS, TURN, MANY = 90, 3, 10_000
+SECONDS, TURN, MANY = 240, 2, 10_000
 ELAPSED = "time/elapsed(s)"
 
 
@@ -82,7 +82,9 @@ def walked(page: Page) -> None:
 
 def playground(browser: Browser, address: str) -> dict[str, float]:
     """Measure the playground."""
-    walked(opened(browser, address))  # the server makes its scenes
+    page = opened(browser, address)
+    walked(page)  # the server makes its scenes
+    page.context.close()
     times, size = [], 0
     for _ in range(5):
         page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
@@ -169,7 +171,7 @@ def many(browser: Browser, folder: Path) -> dict[str, float]:
         listed = time.perf_counter() - began
         began = time.perf_counter()
         page.evaluate("location.hash = '#/runs/long'")
-        page.wait_for_selector(".keys")
+        until(page, "document.querySelector('.keys') !== null")  # Playwright's own waiting looks seldom
         curve = time.perf_counter() - began
         page.context.close()
     return {"list(s)": listed, "curve(s)": curve}

@@ -1,7 +1,16 @@
 // What is taken along: a picture, an animation, and the same in Python.
 
 import { fill, h } from "./dom";
-import type { Playground } from "./play";
+import { above } from "./drawing";
+import type { State } from "./state";
+
+/** What can be filmed: it goes to a step, and is drawn there. */
+interface Stage {
+  state: State;
+  contour: HTMLCanvasElement;
+  go(step: number): void;
+  draw(): void;
+}
 
 function save(blob: Blob, name: string): void {
   const link = h("a", { href: URL.createObjectURL(blob), download: name });
@@ -9,14 +18,14 @@ function save(blob: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-export function picture(room: Playground): void {
-  room.above();
-  room.contour.toBlob((blob) => blob && save(blob, `descend-${room.scene}.png`), "image/png");
+export function picture(state: State, contour: HTMLCanvasElement): void {
+  above(state, contour);
+  contour.toBlob((blob) => blob && save(blob, `descend-${state.scene}.png`), "image/png");
 }
 
 /** Record the way from its first step to its last. */
-export async function film(room: Playground): Promise<void> {
-  const stream = room.contour.captureStream(30);
+export async function film(stage: Stage): Promise<void> {
+  const stream = stage.contour.captureStream(30);
   const type = ["video/webm;codecs=vp9", "video/webm", "video/mp4"].find((t) => MediaRecorder.isTypeSupported(t));
   if (!type) throw new Error("This browser cannot record: take `descend landscape --out way.gif`.");
   const recorder = new MediaRecorder(stream, { mimeType: type });
@@ -24,19 +33,19 @@ export async function film(room: Playground): Promise<void> {
   recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
   const done = new Promise<void>((resolve) => recorder.addEventListener("stop", () => resolve()));
   recorder.start();
-  const longest = room.longest();
+  const longest = stage.state.longest();
   for (let frame = 0; frame <= 120; frame += 1) {
-    room.go((frame / 120) * longest);
-    room.draw();
+    stage.go((frame / 120) * longest);
+    stage.draw();
     await new Promise((resolve) => setTimeout(resolve, 33));
   }
   recorder.stop();
   await done;
-  save(new Blob(parts, { type }), `descend-${room.scene}.${type.includes("mp4") ? "mp4" : "webm"}`);
+  save(new Blob(parts, { type }), `descend-${stage.state.scene}.${type.includes("mp4") ? "mp4" : "webm"}`);
 }
 
-export function python(room: Playground): void {
-  const text = code(room);
+export function python(state: State): void {
+  const text = code(state);
   const close = (): void => dialog.close();
   const dialog = h(
     "dialog",
@@ -55,10 +64,10 @@ export function python(room: Playground): void {
   dialog.showModal();
 }
 
-export function code(room: Playground): string {
+export function code(state: State): string {
   const lines = ["import descend", "from descend.lab.scenes import scene", "from descend.lab.walking import Walker, walk", ""];
-  lines.push(`ground = scene(${JSON.stringify(room.scene)})`);
-  for (const walker of room.walkers()) {
+  lines.push(`ground = scene(${JSON.stringify(state.scene)})`);
+  for (const walker of state.walkers()) {
     const more = Object.entries(walker.hyperparameters)
       .map(([name, value]) => `${JSON.stringify(name)}: ${value}`)
       .join(", ");
@@ -71,9 +80,9 @@ export function code(room: Playground): string {
     lines.push(`way = walk(ground, Walker(${words.join(", ")}))`);
     lines.push(`print(${JSON.stringify(walker.method)}, float(way["loss"][-1]), way["ended"])`);
   }
-  const [first] = room.walkers();
+  const [first] = state.walkers();
   if (first) {
-    const cls = room.catalogue.methods.find((m) => m.name === first.method)!.title;
+    const cls = state.catalogue.methods.find((m) => m.name === first.method)!.title;
     const more = Object.entries(first.hyperparameters).map(([name, value]) => `, ${name}=${value}`);
     lines.push("", "# The loop itself, for the first ball:", "import torch", "");
     lines.push("function = ground.problem.fresh_function()");
