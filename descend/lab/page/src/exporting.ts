@@ -64,7 +64,7 @@ export function python(state: State): void {
   dialog.showModal();
 }
 
-export function code(state: State): string {
+function code(state: State): string {
   const lines = ["import descend", "from descend.lab.scenes import scene", "from descend.lab.walking import Walker, walk", ""];
   lines.push(`ground = scene(${JSON.stringify(state.scene)})`);
   for (const walker of state.walkers()) {

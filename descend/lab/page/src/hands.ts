@@ -45,6 +45,7 @@ export function dropping(state: State, canvas: HTMLCanvasElement, hover: HTMLEle
     event.stopPropagation();
     state.start = [state.start[0] + (move[0] * (right - left)) / 40, state.start[1] + (move[1] * (top - bottom)) / 40];
     state.t = 0;
+    state.guessed = null;
     again();
   });
 }
@@ -62,6 +63,7 @@ export function turning({ view }: State, canvas: HTMLCanvasElement): void {
     from = [event.clientX, event.clientY];
   });
   canvas.addEventListener("pointerup", () => (from = null));
+  canvas.addEventListener("pointercancel", () => (from = null));
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft") view.turn += 0.1;
     else if (event.key === "ArrowRight") view.turn -= 0.1;
@@ -73,9 +75,14 @@ export function turning({ view }: State, canvas: HTMLCanvasElement): void {
 
 /** Keys play wherever they are pressed, unless a control wants them itself. */
 export function keys(state: State, root: HTMLElement, player: Player): void {
-  document.addEventListener("keydown", (event) => {
+  const press = (event: KeyboardEvent): void => {
+    if (!root.isConnected) {
+      document.removeEventListener("keydown", press);
+      return;
+    }
     const target = event.target as HTMLElement;
-    if (!root.isConnected || /^(INPUT|SELECT|TEXTAREA|BUTTON)$/.test(target.tagName)) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    if (/^(INPUT|SELECT|TEXTAREA|BUTTON|SUMMARY|A)$/.test(target.tagName)) return;
     if (event.key === " ") player.toggle();
     else if (event.key === "ArrowRight") player.go(Math.floor(state.t) + 1);
     else if (event.key === "ArrowLeft") player.go(Math.ceil(state.t) - 1);
@@ -83,5 +90,6 @@ export function keys(state: State, root: HTMLElement, player: Player): void {
     else if (event.key === "End") player.go(1e9);
     else return;
     event.preventDefault();
-  });
+  };
+  document.addEventListener("keydown", press);
 }

@@ -66,13 +66,18 @@ export class Playground {
   // Asking ---------------------------------------------------------------------------------------
   private async load(): Promise<void> {
     const { state } = this;
+    const { scene } = state;
+    this.abort?.abort();
+    clearTimeout(this.timer);
+    let ground;
     try {
-      state.ground = await api.ground(state.scene);
+      ground = await api.ground(scene);
     } catch (error) {
       this.fail(error);
       return;
     }
-    const { ground } = state;
+    if (scene !== state.scene) return; // another one was chosen meanwhile
+    state.ground = ground;
     state.terrain = new Terrain(ground);
     state.relief = new Relief(state.terrain);
     if (!Number.isFinite(state.start[0])) state.start = [...ground.start];
@@ -104,8 +109,11 @@ export class Playground {
       const longest = Math.max(...walks.map((w) => w.at.length - 1));
       this.scrub.max = String(longest);
       state.t = Math.min(state.t, longest);
-      if (state.guess && state.guessed === null && state.balls.length > 1) ask(state, this.quiz, () => this.reveal());
+      const asks = state.guess && state.balls.length > 1;
+      if (asks && state.guessed === null) ask(state, this.quiz, () => this.reveal());
       else state.shown = true;
+      if (!asks) this.quiz.hidden = true;
+      this.rates.canvas.style.visibility = state.shown ? "" : "hidden";
       show_losses(state, this.losses);
       this.tell();
       document.documentElement.dataset.walked = String(Number(document.documentElement.dataset.walked ?? 0) + 1);
@@ -130,6 +138,7 @@ export class Playground {
           state.scene = scenes.value;
           state.start = [NaN, NaN];
           state.t = 0;
+          state.guessed = null;
           for (const ball of state.balls) ball.lr = null;
           void this.load().then(() => state.keep());
         },
@@ -232,6 +241,7 @@ export class Playground {
 
   private reveal(): void {
     show_losses(this.state, this.losses);
+    this.rates.canvas.style.visibility = "";
     this.state.t = 0;
     this.start();
   }

@@ -15,6 +15,11 @@ export const COLOURS = ["#ff5a36", "#ffd23f", "#4cc9f0", "#f58bd0"];
 export const SHAPES = ["●", "■", "▲", "◆"];
 export const MOST = 4;
 
+function finite(text: string | undefined): number | null {
+  const value = Number(text || NaN);
+  return Number.isFinite(value) ? value : null;
+}
+
 /** One for the whole room: every part of it reads it, and the controls write to it. */
 export class State {
   // The ground comes later than the rest, and nothing is drawn before it.
@@ -45,10 +50,10 @@ export class State {
     this.batch = read(words, "batch", 0);
     this.noise = read(words, "noise", 0);
     this.seed = read(words, "seed", 0);
-    this.steps = Math.min(1000, Math.max(1, read(words, "steps", 100)));
+    this.steps = Math.min(1000, Math.max(1, Math.round(read(words, "steps", 100))));
     this.fault = words.fault && words.fault in catalogue.faults ? words.fault : "";
     this.guess = words.guess === "1";
-    this.t = read(words, "t", 0);
+    this.t = Math.max(0, read(words, "t", 0));
     const known = new Set(catalogue.methods.map((m) => m.name));
     this.balls = (words.balls ?? "")
       .split(";")
@@ -57,8 +62,8 @@ export class State {
       .slice(0, MOST)
       .map(([method, lr, momentum]) => ({
         method: method!,
-        lr: lr ? Number(lr) : null,
-        momentum: momentum ? Number(momentum) : null,
+        lr: finite(lr),
+        momentum: finite(momentum),
       }));
     const [x, y] = (words.start ?? "").split(",").map(Number);
     this.start = Number.isFinite(x) && Number.isFinite(y) ? [x!, y!] : [NaN, NaN];

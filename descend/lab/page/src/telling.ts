@@ -29,7 +29,10 @@ export function verdict(state: State): string {
   const name = edge_name(state, 0);
   const curved = number(sharp(state, 0), 3);
   if (lr > most) {
-    return `The learning rate ${number(lr, 3)} is above ${name} = ${number(most, 3)} (λ = ${curved}, the largest curvature here): each step lands higher up the other wall than it came from, so it diverges.`;
+    const above = `The learning rate ${number(lr, 3)} is above ${name} = ${number(most, 3)} (λ = ${curved}, the largest curvature here)`;
+    const rises = walk.diverged || (walk.loss[walk.loss.length - 1] ?? Infinity) > (walk.loss[0] ?? 0);
+    if (rises) return `${above}: each step lands higher up the other wall than it came from, so it diverges.`;
+    return `${above}: here a step overshoots. It goes down all the same, for where it gets to the ground curves less.`;
   }
   if (!ball.momentum && lr > most / 2) {
     return `The learning rate ${number(lr, 3)} lies between 1/λ and ${name} = ${number(most, 3)}: each step crosses the valley, and lands a little lower on the other wall.`;
@@ -58,7 +61,7 @@ export function read_out(state: State, readings: HTMLElement): boolean {
       state.ground.exact ? null : number(walk.off[n] ?? null, 3),
     ];
   });
-  const key = JSON.stringify(rows);
+  const key = JSON.stringify([state.shown, rows]);
   if (readings.dataset.key === key) return false;
   readings.dataset.key = key;
   const titles = ["", "loss", "gradient", "step", "λ", "edge", state.ground.exact ? null : "off the plane"];
