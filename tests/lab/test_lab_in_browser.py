@@ -219,9 +219,19 @@ def test_four_balls_play_at_fifty_frames(desk, address) -> None:
 def test_guess_first(desk, address) -> None:
     go(desk, address, "#/play?scene=quadratic&balls=sgd:0.05:0;adam:0.05:&guess=1")
     desk.wait_for_selector(".quiz button")
-    assert desk.text_content("#said") == ""
+    assert desk.text_content("#said") == "" and desk.text_content(".readings") == ""
+    assert not desk.get_by_label("Loss by learning rate").is_visible()
     desk.locator(".quiz button").first.click()
     until(desk, "/Right|Not quite/.test(document.querySelector('.quiz').textContent)")
+    until(desk, "document.querySelectorAll('.readings tbody tr').length === 2")
+    assert desk.get_by_label("Loss by learning rate").is_visible()
+
+
+def test_above_the_edge_it_is_said_whether_it_goes_up(desk, address) -> None:
+    """Also where twenty steps are too few to leave the picture."""
+    go(desk, address, "#/play?scene=quadratic&balls=sgd:0.102:0&steps=20")
+    walked(desk)
+    until(desk, "/so it diverges/.test(document.querySelector('#said').textContent)")
 
 
 def test_python_is_the_same(desk, tmp_path: Path) -> None:
