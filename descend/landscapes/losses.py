@@ -93,9 +93,9 @@ class Losses:
         own_statistics: bool = False,
     ):
         self.device = device or torch.device("cpu")
-        self._problem, self._whole = problem, _to(batch, self.device)
-        loss = problem.loss
-        self._loss = classes_first(loss) if loss is not None and loss in CROSS_ENTROPIES else loss
+        self._problem, self._whole = copy.copy(problem), _to(batch, self.device)
+        if problem.loss is not None and problem.loss in CROSS_ENTROPIES:
+            self._problem.loss = classes_first(problem.loss)
         self._modules = [copy.deepcopy(function).to(self.device).eval()]
         norms = batch_norms(self._modules[0]) if own_statistics else []
         for norm in norms:
@@ -276,16 +276,11 @@ class Losses:
                 torch.manual_seed(0)
             losses = []
             for own.place.piece, piece in enumerate(pieces):
-                losses.append(self._loss_of(own.module, piece))
+                losses.append(self._problem.loss_of(own.module, piece))
         return self._mean(losses, pieces)
 
-    def _loss_of(self, function: nn.Module, piece: Batch) -> Tensor:
-        if self._loss is None:
-            return self._problem.loss_of(function, piece)
-        return self._loss(function(*piece[:-1]), piece[-1])
-
     def _stacked(self, own: "_Worker", where: "_Where", chunk: Sequence[int], pieces: list[Batch]) -> Tensor:
-        loss, losses, points = self._loss, [], where.points(chunk)
+        loss, losses, points = self._problem.loss, [], where.points(chunk)
         at = points[:, :0] if where.plane is None else where.plane.at[list(chunk)]
         for own.place.piece, piece in enumerate(pieces):
 

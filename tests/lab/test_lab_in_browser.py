@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from opening import open_lab
 
 import descend
 
@@ -47,22 +48,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(runs: Path):
     """Return the address of a lab."""
-    command = [
-        sys.executable,
-        "-m",
-        "descend",
-        "lab",
-        "--no-browser",
-        "--json",
-        "--port",
-        "0",
-        "--runs",
-        str(runs),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process, told = open_lab(runs)
     try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"]
+        yield told["url"]
     finally:
         process.send_signal(2)
         assert process.wait(20) == 0

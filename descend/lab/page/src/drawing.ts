@@ -68,11 +68,12 @@ export function beside(state: State, canvas: HTMLCanvasElement): void {
   pen.clearRect(0, 0, width, height);
   state.relief.draw(pen, state.view, width, height);
   const [[left, right], [bottom, top]] = state.ground.spans;
+  const project = state.relief.projection(state.view, width, height);
   const put = (x: number, y: number): [number, number] | null => {
     const u = (x - left) / (right - left);
     const v = (y - bottom) / (top - bottom);
     if (u < -0.01 || v < -0.01 || u > 1.01 || v > 1.01) return null;
-    return state.relief.project(u, v, state.terrain.at(x, y) + 0.015, state.view, width, height);
+    return project(u, v, state.terrain.at(x, y) + 0.015);
   };
   if (!state.shown) return;
   state.walks.forEach((walk, k) => {

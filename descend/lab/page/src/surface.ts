@@ -34,12 +34,14 @@ export class Relief {
 
   constructor(readonly terrain: Terrain) {}
 
-  /** Where a point of the unit cube lies on the screen. */
-  project(x: number, y: number, z: number, view: View, width: number, height: number): [number, number] {
+  /** What tells where a point of the unit cube lies on the screen. */
+  projection(view: View, width: number, height: number): (x: number, y: number, z: number) => [number, number] {
     const { left, right, low, high } = this.bounds(view);
     const size = Math.min((0.94 * width) / (right - left), (0.9 * height) / (high - low));
-    const [u, v] = seen(x, y, z, view);
-    return [width / 2 + (u - (left + right) / 2) * size, height / 2 - (v - (low + high) / 2) * size];
+    return (x, y, z) => {
+      const [u, v] = seen(x, y, z, view);
+      return [width / 2 + (u - (left + right) / 2) * size, height / 2 - (v - (low + high) / 2) * size];
+    };
   }
 
   /** How far the surface reaches as it is seen: it is drawn as large as fits. */
@@ -81,6 +83,7 @@ export class Relief {
     const { heights, rows, columns } = this.terrain;
     const c = Math.cos(view.turn);
     const s = Math.sin(view.turn);
+    const project = this.projection(view, width, height);
     const step = Math.ceil(Math.sqrt((rows * columns) / MOST));
     const quads: { depth: number; i: number; j: number }[] = [];
     for (let j = 0; j < rows - 1; j += step) {
@@ -102,7 +105,7 @@ export class Relief {
       corners.forEach(([a, b], k) => {
         const z = heights[b]![a]!;
         sum += z;
-        const [px, py] = this.project(a / (columns - 1), b / (rows - 1), z, view, width, height);
+        const [px, py] = project(a / (columns - 1), b / (rows - 1), z);
         if (k) pen.lineTo(px, py);
         else pen.moveTo(px, py);
       });
